@@ -1,0 +1,42 @@
+# Everything runs in .venv; the only things needed on the machine are Python >= 3.11, pip, make and git.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint types lock clean
+
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(READY)  ## create .venv with the locked packages
+
+demo: $(READY)  ## run one implementation end to end on this machine, people played by a script
+	$(BIN)/mlc demo
+
+up: $(READY)  ## start the same stack and leave it running for a person
+	$(BIN)/mlc up
+
+test: $(READY)  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## style and import checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## static types
+	$(BIN)/mypy
+
+lock: $(READY)  ## resolve the versions anew (needs uv; writes versions and hashes, no addresses)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra local pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove the environment and the local stack's data
+	rm -rf $(VENV) .mlc
