@@ -1,0 +1,77 @@
+"""Settings of the connection to Jira, and of each gate's tickets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
+
+from activities.jira.types import Gate
+
+
+class GateSettings(BaseModel):
+    """What may differ per gate; what is not set falls back to the project's general settings."""
+
+    project: str | None = None
+    issue_type: str | None = None
+    assignee: str | None = None
+    priority: str | None = None
+    fields: dict[str, Any] = Field(
+        default_factory=dict, description="mandatory custom fields, as Jira's REST API takes them"
+    )
+    approvers: list[str] = Field(default_factory=list, description="users or groups who may decide")
+
+
+class GatesSettings(BaseModel):
+    """The four gates by the names that the environment variables use."""
+
+    pia: GateSettings = Field(default_factory=GateSettings)
+    test_failure: GateSettings = Field(default_factory=GateSettings)
+    results: GateSettings = Field(default_factory=GateSettings)
+    production: GateSettings = Field(default_factory=GateSettings)
+
+    def of(self, gate: Gate) -> GateSettings:
+        """The settings of one gate."""
+        return {
+            Gate.PIA: self.pia,
+            Gate.TEST_FAILURE: self.test_failure,
+            Gate.RESULTS: self.results,
+            Gate.PRODUCTION: self.production,
+        }[gate]
+
+
+class JiraSettings(BaseModel):
+    """Where Jira is, how to sign in (exactly one way), and what a ticket looks like there."""
+
+    url: HttpUrl
+    site_url: HttpUrl | None = Field(default=None, description="for links people open; default: url")
+    username: str | None = None
+    token: SecretStr | None = Field(default=None, description="API token or password of `username`")
+    bearer_token: SecretStr | None = Field(default=None, description="personal access token (Data Center)")
+    project: str = Field(min_length=1)
+    issue_type: str = "Task"
+    done_statuses: list[str] = Field(default=["Done"], min_length=1)
+    rejected_statuses: list[str] = Field(default=["Rejected"], min_length=1)
+    close_status: str = "Rejected"
+    ambiguous_wait: timedelta = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(0),
+        le=timedelta(minutes=10),
+        description="how long after an attempt without a known end the search index is trusted",
+    )
+    gates: GatesSettings = Field(default_factory=GatesSettings)
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Self:
+        basic, bearer = (self.username, self.token), self.bearer_token
+        if bool(bearer) == any(basic) or any(basic) != all(basic):
+            raise ValueError("give exactly one of USERNAME+TOKEN | BEARER_TOKEN, whole")
+        return self
+
+    @model_validator(mode="after")
+    def _statuses_are_told_apart(self) -> Self:
+        both = {s.casefold() for s in self.done_statuses} & {s.casefold() for s in self.rejected_statuses}
+        if both:
+            raise ValueError(f"DONE_STATUSES and REJECTED_STATUSES must not share {', '.join(sorted(both))}")
+        return self

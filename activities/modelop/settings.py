@@ -1,0 +1,44 @@
+"""Settings of the connection to ModelOp Center."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
+
+
+class ModelOpSettings(BaseModel):
+    """Where ModelOp Center is and how to sign in: exactly one of the three ways.
+
+    `token` is a static bearer; `token_url` with `client_id` and `client_secret` are OAuth2 client credentials;
+    `username` and `password` fetch a token from ModelOp Center's own `gocli/token`.
+    """
+
+    url: HttpUrl
+    web_url: HttpUrl | None = Field(default=None, description="for links; default: url")
+    token: SecretStr | None = None
+    token_url: HttpUrl | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    risk_tests_name: str = "Standard Risk Tests"
+    risk_tests_model_id: str | None = None
+    risk_tests_snapshot_id: str | None = None
+    production_environment: str = "prod"
+    job_poll: timedelta = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=100))
+    job_timeout: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Self:
+        ways: dict[str, list[object]] = {
+            "TOKEN": [self.token],
+            "TOKEN_URL+CLIENT_ID+CLIENT_SECRET": [self.token_url, self.client_id, self.client_secret],
+            "USERNAME+PASSWORD": [self.username, self.password],
+        }
+        begun = [way for way, parts in ways.items() if any(parts)]
+        whole = [way for way, parts in ways.items() if all(parts)]
+        if len(begun) != 1 or begun != whole:
+            raise ValueError(f"give exactly one of {' | '.join(ways)}, whole; got {', '.join(begun) or 'none'}")
+        return self
