@@ -1,0 +1,52 @@
+"""The Temporal servers that tests run against: the dev server, and the one that skips time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.testing import WorkflowEnvironment
+
+from worker.data_converter import data_converter
+from workflows.contract import SEARCH_ATTRIBUTES
+
+TEMPORAL = Path(sys.executable).with_name("temporal")
+TIME_SKIPPING_SERVER = Path(sys.executable).with_name("temporal-test-server")
+# A run that fails its workflow task is flagged after seconds instead of a minute.
+FLAG_PROBLEMS_EARLY = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
+
+
+@asynccontextmanager
+async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal dev server with our search attributes, on a free port and in memory."""
+    environment = await WorkflowEnvironment.start_local(
+        data_converter=data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+        dev_server_existing_path=str(TEMPORAL),
+        dev_server_extra_args=["--dynamic-config-value", FLAG_PROBLEMS_EARLY],
+    )
+    async with environment:
+        yield environment
+
+
+@asynccontextmanager
+async def time_skipping_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal test server whose clock jumps whenever everybody waits."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        data_converter=data_converter, test_server_existing_path=str(TIME_SKIPPING_SERVER)
+    )
+    async with environment:
+        # This server cannot list search attributes, which is what the worker's own registration begins with.
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=environment.client.namespace,
+                search_attributes={
+                    key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES
+                },
+            )
+        )
+        yield environment

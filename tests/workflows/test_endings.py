@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.service import RPCError
+
+from tests.workflows.world import Process, World, problem
+from workflows.contract import MlcStage, Outcome
+
+
+async def test_abort_closes_the_open_ticket_and_its_notification_and_says_why(process: Process, world: World) -> None:
+    await process.start()
+    key = await process.waiting_on("PiaApproval")
+    await process.until(lambda _: "ticket:PiaApproval:1" in world.notifications)
+    await process.handle.execute_update("abort", {"reason": "model withdrawn"})
+    result = await process.handle.result()
+
+    assert (result.outcome, result.stage) == (Outcome.ABORTED, MlcStage.PIA_APPROVAL)
+    assert result.reason == "aborted: model withdrawn"
+    assert world.tickets[key].closed_because == "aborted: model withdrawn"
+    assert world.open_notifications() == []
+    end = world.notifications["end:Aborted"]
+    assert (end.type, end.severity) == ("MODEL_NOTIFICATION", "ERROR")
+    status = await process.status()
+    assert status.stage is MlcStage.ABORTED and status.waiting_on is None
+
+
+async def test_abort_of_a_blocked_run_withdraws_the_notification_of_the_block(process: Process, world: World) -> None:
+    world.failures["create_snapshot"] = [problem("Forbidden")]
+    await process.start()
+    await process.decide("PiaApproval")
+    await process.blocked("Forbidden")
+    await process.until(lambda _: "block:1" in world.notifications)
+    await process.handle.execute_update("abort", {"reason": "given up"})
+    result = await process.handle.result()
+    assert (result.outcome, result.stage) == (Outcome.ABORTED, MlcStage.SNAPSHOT)
+    assert "block:1" in world.closed
+
+
+async def test_abort_while_a_ticket_is_being_opened_closes_that_ticket(process: Process, world: World) -> None:
+    async def abort_meanwhile() -> None:
+        await process.handle.execute_update("abort", {"reason": "too late to ask"})
+
+    world.while_in["open_ticket"] = abort_meanwhile
+    await process.start()
+    result = await process.handle.result()
+    assert result.outcome is Outcome.ABORTED
+    assert [t.closed_because for t in world.tickets.values()] == ["aborted: too late to ask"]
+
+
+async def test_abort_needs_a_reason(process: Process, world: World) -> None:
+    await process.start()
+    await process.waiting_on("PiaApproval")
+    for bad in ({}, {"reason": ""}, "stop", None):
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await process.handle.execute_update("abort", bad)
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert "abort takes" in refused.value.cause.message
+    await process.handle.execute_update("abort", {"reason": "enough"})
+    await process.handle.result()
+
+
+async def test_abort_of_an_ended_run_is_refused(process: Process, world: World) -> None:
+    await process.start()
+    await process.decide("PiaApproval", "REJECTED")
+    await process.handle.result()
+    with pytest.raises((RPCError, WorkflowUpdateFailedError)):
+        await process.handle.execute_update("abort", {"reason": "too late"})
+    assert (await process.status()).stage is MlcStage.REJECTED
+
+
+async def test_cancelling_in_temporal_cleans_up_and_ends_cancelled(process: Process, world: World) -> None:
+    await process.start()
+    key = await process.waiting_on("PiaApproval")
+    await process.until(lambda _: "ticket:PiaApproval:1" in world.notifications)
+    await process.handle.cancel()
+    with pytest.raises(WorkflowFailureError) as ended:
+        await process.handle.result()
+    assert isinstance(ended.value.cause, CancelledError)
+    assert world.tickets[key].closed_because is not None
+    assert world.tickets[key].closed_because.startswith("cancelled: ")
+    assert world.open_notifications() == []
+    assert (await process.status()).stage is MlcStage.CANCELLED
+
+
+async def test_a_clean_up_that_jira_refuses_still_ends_the_run(process: Process, world: World) -> None:
+    world.always["close_ticket"] = problem("Forbidden")
+    await process.start()
+    await process.waiting_on("PiaApproval")
+    await process.handle.execute_update("abort", {"reason": "model withdrawn"})
+    assert (await process.handle.result()).outcome is Outcome.ABORTED
+    assert world.open_notifications() == []
+
+
+async def test_cancelling_while_the_model_is_being_marked_does_not_hide_the_deployment(
+    process: Process, world: World
+) -> None:
+    async def cancel_meanwhile() -> None:
+        await process.handle.cancel()
+
+    world.while_in["mark_deployed"] = cancel_meanwhile
+    await process.start()
+    await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+    result = await process.handle.result()
+    assert result.outcome is Outcome.DEPLOYED
+    assert world.notifications["end:DEPLOYED"].severity == "INFO"
+
+
+async def test_a_finished_implementation_may_be_run_again(process: Process, world: World) -> None:
+    await process.start()
+    await process.decide("PiaApproval", "REJECTED")
+    await process.handle.result()
+    await process.start()
+    await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+    assert (await process.handle.result()).outcome is Outcome.DEPLOYED
+    assert len({run.run_id for run in world.superseded}) == 2

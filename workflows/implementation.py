@@ -1,0 +1,686 @@
+"""The process: one SageMaker model from registration to Deployed in Production.
+
+`run` and `_implement` read like the process description; every outside effect goes through `_perform`, which knows
+retries, blocking and resuming. What a person must mend parks the run, it never ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from workflows import policies, ticket_content
+from workflows.outside import MAX_TEXT, Outside
+from workflows.status_board import StatusBoard
+
+with workflow.unsafe.imports_passed_through():
+    from activities.errors import OutsideError
+    from activities.identity import RunIdentity
+    from activities.jira import types as jira
+    from activities.jira.activities import JiraActivities
+    from activities.modelop import types as modelop
+    from activities.modelop.activities import ModelOpActivities
+    from activities.process_settings import ProcessSettingsActivities
+    from activities.review_document import types as review_document
+    from activities.review_document.activities import ReviewDocumentActivities
+    from workflows.contract import (
+        QUERY_STATUS,
+        SIGNAL_JIRA_STATUS_CHANGED,
+        UPDATE_ABORT,
+        UPDATE_RESUME,
+        WORKFLOW_TYPE,
+        AbortRequest,
+        Decision,
+        Document,
+        FailedMonitor,
+        FailureType,
+        Gate,
+        ImplementationRequest,
+        ImplementationResult,
+        ImplementationStatus,
+        MlcStage,
+        Outcome,
+        ResumeRequest,
+        TestRun,
+        TicketStatusChanged,
+        Verdict,
+        WaitingOn,
+        workflow_id,
+    )
+
+SAGEMAKER = "SAGEMAKER"
+MIRRORS = {
+    Gate.PIA: modelop.NotificationType.MODEL_APPROVAL,
+    Gate.TEST_FAILURE: modelop.NotificationType.JOB,
+    Gate.RESULTS: modelop.NotificationType.DOCUMENT_REVIEW,
+    Gate.PRODUCTION: modelop.NotificationType.MODEL_APPROVAL,
+}
+# How many signals for tickets that this run does not wait on are worth a line in the log.
+MAX_LOGGED_STRAYS = 20
+
+Message = TypeVar("Message", bound=BaseModel)
+
+
+class GateRejected(Exception):
+    """People said no at a gate."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.gate)
+        self.decision = decision
+
+
+@workflow.defn(name=WORKFLOW_TYPE)
+class SagemakerModelImplementationWorkflow:
+    """Carries one model implementation through its gates; see `workflows.contract` for what it takes and gives."""
+
+    def __init__(self) -> None:
+        # Handlers may run before `run` does: everything they touch is made here.
+        self._board = StatusBoard()
+        self._outside = Outside(self._board)
+        self._hinted = False
+        self._strays = 0
+        self._abort_reason: str | None = None
+        self._ticket: jira.Ticket | None = None
+        self._mirror: modelop.Notification | None = None
+        self._handled_changes: set[str] = set()
+        self._rounds: dict[Gate, int] = {}
+        self._snapshot_round = 0
+        self._deployment: modelop.Deployment | None = None
+
+    @workflow.run
+    async def run(self, payload: Any = None, *ignored: Any) -> ImplementationResult:
+        """Runs one implementation to its end.
+
+        The arguments are untyped on purpose: an argument of the wrong number or type would otherwise fail the
+        workflow task for ever instead of failing the run with a clear error.
+
+        Raises:
+            ApplicationError: `InvalidRequest`, `ModelNotFound` or `WrongModelType`; all else parks the run.
+        """
+        self._accept(payload, ignored)
+        await self._read_settings()
+        implementation = asyncio.create_task(self._implement())
+        cancelled = False
+        try:
+            await workflow.wait_condition(lambda: implementation.done() or self._abort_reason is not None)
+        except asyncio.CancelledError:
+            cancelled = True
+        result = await self._settle(implementation)
+        if result is None and cancelled:
+            await self._clean_up(MlcStage.CANCELLED, workflow.cancellation_reason() or "cancelled in Temporal")
+            raise asyncio.CancelledError
+        if result is None:
+            result = await self._clean_up(MlcStage.ABORTED, self._abort_reason or "")
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return result
+
+    async def _implement(self) -> ImplementationResult:
+        try:
+            await self._register()
+            await self._approve_privacy()
+            await self._take_snapshot()
+            await self._run_risk_tests()
+            await self._approve_results()
+            await self._approve_production()
+            await self._mark_deployed()
+        except GateRejected as rejection:
+            return await self._announce(Outcome.REJECTED, _rejection_reason(rejection.decision))
+        return await self._announce(Outcome.DEPLOYED, "deployed in production")
+
+    async def _register(self) -> None:
+        self._board.enter(MlcStage.REGISTERED)
+        try:
+            self._model = await self._outside.perform(
+                ModelOpActivities.read_business_model,
+                modelop.ModelRequest(model_id=self._request.model_id),
+                summary="Read the business model",
+                final=OutsideError.NOT_FOUND,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise self._failed(
+                FailureType.MODEL_NOT_FOUND,
+                f"ModelOp Center has no business model {self._request.model_id}; check the id and register it first",
+            ) from error
+        if self._model.type != SAGEMAKER:
+            raise self._failed(
+                FailureType.WRONG_MODEL_TYPE,
+                f"model {self._model.name} ({self._model.model_id}) is of type {self._model.type or 'unknown'}; "
+                f"this process implements models of type {SAGEMAKER} only",
+            )
+        self._board.status.model_name = self._model.name
+        self._board.links[self._model.model_id] = self._model.url
+        await self._outside.perform(
+            JiraActivities.supersede_tickets,
+            jira.SupersedeRequest(run=self._outside.run),
+            summary="Close what earlier runs left open",
+        )
+
+    async def _approve_privacy(self) -> None:
+        self._board.enter(MlcStage.PIA_APPROVAL)
+        prerequisites = await self._outside.perform(
+            ModelOpActivities.check_prerequisites,
+            modelop.PrerequisitesRequest(
+                model_id=self._model.model_id, endpoint_config_name=self._request.endpoint_config_name
+            ),
+            summary="Look which prerequisites are in place",
+        )
+        content = ticket_content.privacy(self._request, self._model, prerequisites.items)
+        await self._ask(Gate.PIA, content)
+
+    async def _take_snapshot(self) -> None:
+        self._board.enter(MlcStage.SNAPSHOT)
+        await self._new_snapshot(supersedes=None)
+
+    async def _run_risk_tests(self) -> None:
+        self._board.enter(MlcStage.RISK_TESTS)
+        allowed = self._request.options.max_test_runs
+        while True:
+            risk_tests = await self._outside.perform(
+                ModelOpActivities.find_risk_tests, summary="Find the Standard Risk Tests snapshot"
+            )
+            await self._require_test_data()
+            if len(self._board.status.test_runs) >= allowed:
+                await self._outside.block(
+                    "TestRunsExhausted",
+                    f"the Standard Risk Tests failed {len(self._board.status.test_runs)} times, which is all that "
+                    "`max_test_runs` allows; resume allows one more",
+                )
+                allowed = len(self._board.status.test_runs) + 1
+                await self._renew_snapshot()
+                continue
+            run, job = await self._test(risk_tests)
+            if run.result_id is not None:
+                return
+            content = ticket_content.test_failure(self._request, self._model, self._snapshot, run, job.url)
+            await self._ask(Gate.TEST_FAILURE, content, job_id=job.job_id)
+            await self._renew_snapshot()
+
+    async def _approve_results(self) -> None:
+        self._board.enter(MlcStage.RESULTS_APPROVAL)
+        run = self._board.status.test_runs[-1]
+        content = ticket_content.review(
+            self._request, self._model, self._snapshot, run, self._board.status.decisions, self._board.links
+        )
+        ticket = await self._open_ticket(Gate.RESULTS, content)
+        self._document = await self._outside.perform(
+            ReviewDocumentActivities.prepare_review_document,
+            self._document_request(ticket, run),
+            policy=policies.document,
+            summary="Write the review document and attach it",
+        )
+        self._board.status.document = Document.model_validate(self._document.model_dump())
+        self._board.publish()
+        try:
+            await self._await_decision(Gate.RESULTS, ticket, not_before=self._document.attached_at)
+        except GateRejected as rejection:
+            await self._report_rejected_document(rejection.decision)
+            raise
+        await self._outside.perform(
+            ReviewDocumentActivities.archive_review_document,
+            review_document.ArchiveRequest(
+                run=self._outside.run,
+                ticket=_reference(ticket),
+                snapshot_id=self._snapshot.snapshot_id,
+                document=self._document,
+            ),
+            policy=policies.document,
+            summary="Add the approved document to the snapshot",
+        )
+
+    async def _approve_production(self) -> None:
+        self._board.enter(MlcStage.PRODUCTION_APPROVAL)
+        content = ticket_content.production(
+            self._request, self._model, self._snapshot, self._document, self._board.status.decisions, self._board.links
+        )
+        await self._ask(Gate.PRODUCTION, content)
+
+    async def _mark_deployed(self) -> None:
+        self._board.enter(MlcStage.MARK_DEPLOYED)
+        self._deployment = await self._outside.perform(
+            ModelOpActivities.mark_deployed,
+            modelop.DeployRequest(
+                run=self._outside.run,
+                snapshot_id=self._snapshot.snapshot_id,
+                fingerprint=self._snapshot.fingerprint,
+                document_sha256=self._document.sha256,
+                document_filename=self._document.filename,
+                decisions=self._decision_records(),
+                endpoint_config_name=self._request.endpoint_config_name,
+                code_version=self._outside.settings.code_version,
+            ),
+            summary="Mark the snapshot as deployed in production",
+        )
+        # A cancellation that came meanwhile must not hide the deployment.
+        self._outside.pass_the_point_of_no_return()
+
+    @workflow.signal(
+        name=SIGNAL_JIRA_STATUS_CHANGED,
+        description='A hint that a Jira ticket changed: {"issue_key": "GOV-7"}. The run reads the ticket itself.',
+    )
+    def jira_status_changed(self, payload: Any = None, *ignored: Any) -> None:
+        """Remembers that the ticket is worth reading; whatever else the payload claims decides nothing."""
+        try:
+            hint = TicketStatusChanged.model_validate(payload)
+        except ValidationError as error:
+            workflow.logger.warning("Ignored a malformed signal: %s", _faults(error))
+            return
+        # While no ticket is known yet, the hint may be about the one that is being opened.
+        if self._ticket is None or hint.issue_id == self._ticket.issue_id or hint.issue_key == self._ticket.key:
+            self._hinted = True
+            return
+        self._strays += 1
+        if self._strays <= MAX_LOGGED_STRAYS:
+            workflow.logger.info("Ignored a signal for %s; the run waits on %s", hint.issue_key, self._ticket.key)
+
+    @workflow.query(name=QUERY_STATUS, description="Where the run stands and what it waits for.")
+    def status(self) -> ImplementationStatus:
+        """Answers at any time, also after the end."""
+        return self._board.status
+
+    @workflow.update(name=UPDATE_RESUME, description='Goes on after a block: {"reason": "asset added"}.')
+    def resume(self, payload: Any = None, *ignored: Any) -> None:
+        """Tries the blocked step again."""
+        workflow.logger.info("Resumed: %s", ResumeRequest.model_validate(payload or {}).reason or "no reason given")
+        self._outside.resume()
+
+    @resume.validator
+    def _may_resume(self, payload: Any = None, *ignored: Any) -> None:
+        _parse(ResumeRequest, payload or {}, 'resume takes {"reason": "…"} or nothing')
+        if self._board.status.blocked is None:
+            raise ApplicationError("nothing to resume: the run is not blocked", type="NotBlocked")
+
+    @workflow.update(name=UPDATE_ABORT, description='Ends the run: {"reason": "model withdrawn"}.')
+    def abort(self, payload: Any = None, *ignored: Any) -> None:
+        """Stops the process, closes its open ticket and ends the run as Aborted."""
+        self._abort_reason = AbortRequest.model_validate(payload).reason
+
+    @abort.validator
+    def _may_abort(self, payload: Any = None, *ignored: Any) -> None:
+        _parse(AbortRequest, payload, 'abort takes {"reason": "…"} with a reason')
+        if self._outside.ending or self._abort_reason is not None:
+            raise ApplicationError("nothing to abort: the run is ending", type="Ending")
+
+    def _accept(self, payload: Any, ignored: tuple[Any, ...]) -> None:
+        self._request = _parse(
+            ImplementationRequest,
+            payload,
+            'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}',
+            FailureType.INVALID_REQUEST,
+        )
+        info = workflow.info()
+        if info.workflow_id != workflow_id(self._request.model_id):
+            raise ApplicationError(
+                f"this run has the workflow id {info.workflow_id}, but model {self._request.model_id} runs under "
+                f"{workflow_id(self._request.model_id)} only: the id keeps a model from being implemented twice "
+                "at once",
+                type=FailureType.INVALID_REQUEST,
+                non_retryable=True,
+            )
+        if ignored:
+            workflow.logger.warning("Ignored %d further start arguments", len(ignored))
+        self._outside.run = RunIdentity(
+            workflow_id=info.workflow_id, run_id=info.first_execution_run_id, started_at=info.workflow_start_time
+        )
+        self._board.status.model_id = self._request.model_id
+
+    async def _read_settings(self) -> None:
+        self._outside.settings = await workflow.execute_activity_method(
+            ProcessSettingsActivities.read_process_settings, summary="Read the process settings", **policies.LOCAL
+        )
+
+    async def _ask(self, gate: Gate, content: jira.TicketContent, job_id: str | None = None) -> None:
+        ticket = await self._open_ticket(gate, content, job_id)
+        await self._await_decision(gate, ticket)
+
+    async def _open_ticket(self, gate: Gate, content: jira.TicketContent, job_id: str | None = None) -> jira.Ticket:
+        # Cleared before the ticket exists: a webhook may be faster than the answer to our request.
+        self._hinted = False
+        self._rounds[gate] = self._rounds.get(gate, 0) + 1
+        info = workflow.info()
+        request = jira.TicketRequest(
+            run=self._outside.run,
+            gate=jira.Gate(gate),
+            round=self._rounds[gate],
+            content=content,
+            # After a reset this history no longer shows what an earlier execution of the run has opened.
+            never_asked=info.run_id == info.first_execution_run_id,
+        )
+        self._ticket = ticket = await self._outside.perform(
+            JiraActivities.open_ticket,
+            request,
+            again=request.model_copy(update={"never_asked": False}),
+            policy=policies.open_ticket,
+            summary=f"Open the ticket: {jira.TITLES[request.gate]}",
+        )
+        self._board.links[ticket.key] = ticket.url
+        self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=workflow.now())
+        self._board.publish()
+        self._mirror = await self._outside.notify(
+            f"ticket:{gate}:{request.round}",
+            MIRRORS[gate],
+            modelop.Severity.INFO,
+            f"{jira.TITLES[request.gate]} for {self._model.name}: {ticket.key}",
+            job_id=job_id,
+            approval_type=jira.TITLES[request.gate],
+            open=True,
+            ticket=modelop.TicketAssignment(key=ticket.key, url=ticket.url, status="open"),
+        )
+        return ticket
+
+    async def _await_decision(self, gate: Gate, ticket: jira.Ticket, not_before: datetime | None = None) -> None:
+        """Waits until Jira shows a decision on the ticket, records it, and goes on or raises `GateRejected`."""
+        # A ticket that stood there before us may be decided already, with nobody left to tell.
+        self._hinted = self._hinted or ticket.adopted
+        found = None
+        while found is None:
+            await self._outside.until(lambda: self._hinted)
+            # Cleared before the read: what happens to the ticket during the read is worth another one.
+            self._hinted = False
+            reading = await self._outside.perform(
+                JiraActivities.read_ticket, _reference(ticket), summary=f"Read {ticket.key}"
+            )
+            found = await self._new_decision(ticket, reading, not_before)
+        decision = Decision(
+            gate=gate,
+            ticket=reading.key,
+            verdict=Verdict(found.verdict),
+            decided_by=found.decided_by,
+            decided_by_name=found.decided_by_name,
+            decided_at=found.decided_at,
+            comment=found.comment,
+        )
+        self._board.links[reading.key] = reading.url
+        self._board.status.decisions.append(decision)
+        self._board.status.waiting_on = None
+        self._ticket = None
+        self._board.publish()
+        await self._close_mirror(reading.status, decision)
+        if decision.verdict is Verdict.REJECTED:
+            raise GateRejected(decision)
+
+    async def _new_decision(
+        self, ticket: jira.Ticket, reading: jira.TicketReading, not_before: datetime | None
+    ) -> jira.TicketDecision | None:
+        found = reading.decision
+        if found is None or found.change_id in self._handled_changes:
+            return None
+        self._handled_changes.add(found.change_id)
+        if not_before is None or found.decided_at >= not_before:
+            return found
+        workflow.logger.warning("%s was decided before its document was attached; not counted", ticket.key)
+        await self._outside.perform(
+            JiraActivities.comment_ticket,
+            jira.CommentRequest(
+                run=self._outside.run,
+                ticket=_reference(ticket),
+                purpose=f"too-early:{found.change_id}",
+                text="This decision is older than the attached review document and does not count. "
+                "Please reopen the ticket, read the document and decide again.",
+            ),
+            summary=f"Say on {ticket.key} that the decision came too early",
+        )
+        return None
+
+    async def _close_mirror(self, ticket_status: str, decision: Decision) -> None:
+        if self._mirror is None:
+            return
+        await self._outside.perform(
+            ModelOpActivities.close_notification,
+            modelop.CloseNotificationRequest(
+                notification_id=self._mirror.notification_id,
+                ticket_status=ticket_status,
+                closed_by=decision.decided_by,
+            ),
+            summary=f"Close the notification of {decision.ticket}",
+        )
+        self._mirror = None
+
+    async def _require_test_data(self) -> None:
+        while missing := self._missing_roles():
+            await self._outside.block(
+                "MissingAssets",
+                f"snapshot {self._snapshot.name} has no asset with role {' and none with role '.join(missing)}; "
+                "add it to the business model in ModelOp Center, then resume",
+            )
+            await self._renew_snapshot()
+
+    def _missing_roles(self) -> list[str]:
+        roles = {asset.role for asset in self._snapshot.assets}
+        return [role.value for role in modelop.AssetRole if role.value not in roles]
+
+    async def _renew_snapshot(self) -> None:
+        """Freezes the model again if people changed it; a snapshot never follows its model by itself."""
+        self._model = await self._outside.perform(
+            ModelOpActivities.read_business_model,
+            modelop.ModelRequest(model_id=self._request.model_id),
+            summary="Read the business model again",
+        )
+        if self._model.fingerprint != self._snapshot.fingerprint:
+            await self._new_snapshot(supersedes=self._snapshot.snapshot_id)
+
+    async def _new_snapshot(self, supersedes: str | None) -> None:
+        self._snapshot_round += 1
+        self._snapshot = await self._outside.perform(
+            ModelOpActivities.create_snapshot,
+            modelop.SnapshotRequest(
+                run=self._outside.run,
+                model_id=self._model.model_id,
+                round=self._snapshot_round,
+                endpoint_config_name=self._request.endpoint_config_name,
+                supersedes=supersedes,
+            ),
+            summary="Take a snapshot of the business model",
+        )
+        self._board.status.snapshot_id = self._snapshot.snapshot_id
+        self._board.links[self._snapshot.snapshot_id] = self._snapshot.url
+        self._board.publish()
+
+    async def _test(self, risk_tests: modelop.RiskTests) -> tuple[TestRun, modelop.TestJob]:
+        """Runs the Standard Risk Tests once. The run carries a result id if, and only if, the job succeeded."""
+        attempt = len(self._board.status.test_runs) + 1
+        job = await self._outside.perform(
+            ModelOpActivities.start_test_job,
+            modelop.TestJobRequest(
+                run=self._outside.run,
+                attempt=attempt,
+                snapshot_id=self._snapshot.snapshot_id,
+                risk_tests_snapshot_id=risk_tests.snapshot_id,
+            ),
+            summary=f"Start the Standard Risk Tests, attempt {attempt}",
+        )
+        outcome = await self._outside.perform(
+            ModelOpActivities.follow_test_job,
+            job,
+            policy=policies.follow_job,
+            summary=f"Follow test job {job.job_id}",
+        )
+        run = TestRun(attempt=attempt, job_id=job.job_id, status=outcome.status)
+        if outcome.succeeded:
+            await self._keep_result(run)
+        else:
+            run.error = outcome.error[:MAX_TEXT] or f"the job ended {outcome.status} without a message"
+        self._board.status.test_runs.append(run)
+        self._board.publish()
+        return run, job
+
+    async def _keep_result(self, run: TestRun) -> None:
+        result = await self._outside.perform(
+            ModelOpActivities.store_test_result,
+            modelop.StoreResultRequest(
+                run=self._outside.run,
+                job_id=run.job_id,
+                snapshot_id=self._snapshot.snapshot_id,
+                model_id=self._model.model_id,
+            ),
+            summary="Keep the test result",
+        )
+        run.result_id = result.result_id
+        run.failed_monitors = [_failed_monitor(problem) for problem in result.failed_monitors]
+        run.not_applicable = [_failed_monitor(problem) for problem in result.not_applicable]
+        for number, monitor in enumerate(run.failed_monitors, start=1):
+            await self._outside.notify(
+                f"monitor:{run.attempt}:{number}",
+                modelop.NotificationType.MODEL_TEST,
+                modelop.Severity.WARN,
+                f"Monitor {monitor.monitor or 'not recognised'} failed to run for {self._model.name}: "
+                f"{monitor.message}",
+                job_id=run.job_id,
+                open=True,
+            )
+
+    def _document_request(self, ticket: jira.Ticket, run: TestRun) -> review_document.ReviewDocumentRequest:
+        return review_document.ReviewDocumentRequest(
+            run=self._outside.run,
+            ticket=_reference(ticket),
+            snapshot_id=self._snapshot.snapshot_id,
+            result_id=run.result_id or "",
+            test_runs=[
+                review_document.TestRunRecord.model_validate({**r.model_dump(), "error": r.error or ""})
+                for r in self._board.status.test_runs
+            ],
+            decisions=self._decision_records(),
+            requested_by=self._request.requested_by,
+            use_case_id=self._request.use_case_id,
+            endpoint_config_name=self._request.endpoint_config_name,
+            generated_at=workflow.now(),
+            code_version=self._outside.settings.code_version,
+        )
+
+    def _decision_records(self) -> list[modelop.DecisionRecord]:
+        return [
+            modelop.DecisionRecord(
+                gate=d.gate,
+                ticket=d.ticket,
+                verdict=d.verdict,
+                decided_by=d.decided_by,
+                decided_at=d.decided_at.isoformat(),
+                comment=d.comment,
+            )
+            for d in self._board.status.decisions
+        ]
+
+    async def _report_rejected_document(self, decision: Decision) -> None:
+        await self._outside.notify(
+            f"document-rejected:{decision.ticket}",
+            modelop.NotificationType.PROCESS,
+            modelop.Severity.ERROR,
+            f"The review document of {self._model.name} was rejected by "
+            f"{decision.decided_by_name or decision.decided_by} in {decision.ticket}"
+            + (f": {decision.comment}" if decision.comment else ""),
+        )
+
+    async def _announce(self, outcome: Outcome, reason: str) -> ImplementationResult:
+        """Ends the run in the ordinary way: the notification that says why, the final stage, the result."""
+        self._outside.pass_the_point_of_no_return()
+        reached = self._board.status.stage
+        deployed = outcome is Outcome.DEPLOYED
+        await self._outside.notify(
+            f"end:{outcome}",
+            modelop.NotificationType.MODEL,
+            modelop.Severity.INFO if deployed else modelop.Severity.ERROR,
+            f"{self._model.name}: {reason}",
+        )
+        await self._outside.notices_settled()
+        self._board.enter(MlcStage.DEPLOYED if deployed else MlcStage.REJECTED)
+        return self._result(outcome, MlcStage.DEPLOYED if deployed else reached, reason)
+
+    async def _settle(self, implementation: asyncio.Task[ImplementationResult]) -> ImplementationResult | None:
+        """Stops the implementation unless it has ended; None means that it was stopped on the way."""
+        if not implementation.done() and self._outside.stop():
+            implementation.cancel()
+        await workflow.wait_condition(implementation.done)
+        try:
+            return implementation.result()
+        except BaseException as error:
+            if self._outside.ending and is_cancelled_exception(error):
+                return None
+            raise
+
+    async def _clean_up(self, stage: MlcStage, reason: str) -> ImplementationResult:
+        """Ends the run early: closes what stands open outside, as far as the outside answers in time."""
+        self._outside.pass_the_point_of_no_return()
+        reached = self._board.status.stage
+        reason = f"{stage.value.lower()}: {reason}"
+        self._outside.clear_block()
+        if self._ticket is not None:
+            await self._outside.try_within_reason(
+                JiraActivities.close_ticket,
+                jira.CloseTicketRequest(run=self._outside.run, ticket=_reference(self._ticket), reason=reason),
+                summary=f"Close {self._ticket.key}",
+            )
+        if self._mirror is not None:
+            await self._outside.try_within_reason(
+                ModelOpActivities.close_notification,
+                modelop.CloseNotificationRequest(notification_id=self._mirror.notification_id),
+                summary="Close the ticket's notification",
+            )
+        await self._outside.try_within_reason(
+            ModelOpActivities.send_notification,
+            self._outside.notification(
+                f"end:{stage}",
+                modelop.NotificationType.MODEL,
+                modelop.Severity.ERROR,
+                f"{self._board.title}: {reason}",
+            ),
+            summary="Say that the run ended",
+        )
+        await self._outside.notices_settled(policies.CLEAN_UP_TIMEOUT)
+        self._ticket = None
+        self._board.status.waiting_on = None
+        self._board.enter(stage)
+        return self._result(Outcome.ABORTED, reached, reason)
+
+    def _failed(self, type: FailureType, message: str) -> ApplicationError:
+        workflow.logger.error("%s: %s", type, message)
+        self._outside.pass_the_point_of_no_return()
+        self._board.enter(MlcStage.FAILED)
+        return ApplicationError(message, type=type, non_retryable=True)
+
+    def _result(self, outcome: Outcome, stage: MlcStage, reason: str) -> ImplementationResult:
+        return ImplementationResult(
+            outcome=outcome,
+            stage=stage,
+            reason=reason,
+            model_id=self._board.status.model_id,
+            snapshot_id=self._board.status.snapshot_id,
+            deployed_model_id=self._deployment.deployed_model_id if self._deployment else None,
+            test_runs=self._board.status.test_runs,
+            document=self._board.status.document,
+            decisions=self._board.status.decisions,
+        )
+
+
+def _parse(shape: type[Message], payload: Any, expected: str, type: str = "InvalidRequest") -> Message:
+    """Reads a caller's JSON; what does not fit is answered with every fault and what was expected."""
+    try:
+        return shape.model_validate(payload)
+    except ValidationError as error:
+        raise ApplicationError(f"{_faults(error)}; {expected}", type=type, non_retryable=True) from None
+
+
+def _faults(error: ValidationError) -> str:
+    faults = (
+        f"{'.'.join(str(part) for part in fault['loc']) or 'payload'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)[:10]
+    )
+    return "; ".join(faults)[:MAX_TEXT]
+
+
+def _reference(ticket: jira.Ticket) -> jira.TicketReference:
+    return jira.TicketReference(issue_id=ticket.issue_id, key=ticket.key)
+
+
+def _failed_monitor(problem: modelop.MonitorProblem) -> FailedMonitor:
+    return FailedMonitor(monitor=problem.monitor, message=problem.message)
+
+
+def _rejection_reason(decision: Decision) -> str:
+    comment = f": {decision.comment}" if decision.comment else ""
+    return f"{decision.ticket} was rejected by {decision.decided_by_name or decision.decided_by}{comment}"

@@ -1,0 +1,263 @@
+"""How a run reaches the outside: one way for every effect, which parks the run instead of failing it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from temporalio import exceptions, workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.workflow import ActivityConfig
+
+from workflows import policies
+from workflows.status_board import StatusBoard
+
+with workflow.unsafe.imports_passed_through():
+    from activities.identity import RunIdentity
+    from activities.modelop import types as modelop
+    from activities.modelop.activities import ModelOpActivities
+    from activities.process_settings import ProcessSettings
+    from workflows.contract import Blocked
+
+# Outside texts are quoted in the history, in queries and in notifications; a job's whole log is not.
+MAX_TEXT = 2000
+
+Answer = TypeVar("Answer")
+
+
+class Outside:
+    """The one way to everything outside the workflow: retries, blocking, resuming, stopping.
+
+    `settings` and `run` are set once, before the first effect.
+    """
+
+    settings: ProcessSettings
+    run: RunIdentity
+
+    def __init__(self, board: StatusBoard) -> None:
+        self._board = board
+        self._resumed = False
+        self._stopping = False
+        self._past_return = False
+        self._notices: list[_BlockNotice] = []
+
+    @property
+    def ending(self) -> bool:
+        """Whether the run is on its way out, so that neither resume nor abort make sense."""
+        return self._past_return or self._stopping
+
+    def resume(self) -> None:
+        """Lets a blocked run try again."""
+        self._resumed = True
+
+    def stop(self) -> bool:
+        """Lets no further effect begin; false, and without effect, when the run is past return."""
+        self._stopping = not self._past_return
+        return self._stopping
+
+    def pass_the_point_of_no_return(self) -> None:
+        """From here on the run ends as it has decided, and stopping comes too late."""
+        self._past_return = True
+
+    async def notices_settled(self, timeout: timedelta | None = None) -> None:
+        """Waits until the notifications of past blocks are closed; with a timeout, gives up after it."""
+        try:
+            await workflow.wait_condition(
+                lambda: all(notice.task.done() for notice in self._notices),
+                timeout=timeout,
+                timeout_summary="Give up closing the notifications of blocks",
+            )
+        except TimeoutError:
+            workflow.logger.warning("The notification of a block may have stayed open in ModelOp Center")
+
+    async def try_within_reason(
+        self, activity: Callable[..., Awaitable[Answer]], request: BaseModel, *, summary: str
+    ) -> None:
+        """An effect of the clean-up: bounded in time, and a failure is logged instead of parking the run."""
+        try:
+            await workflow.execute_activity_method(activity, args=[request], summary=summary, **policies.CLEAN_UP)
+        except ActivityError as error:
+            workflow.logger.error("%s failed while the run was ending: %s", summary, _cause(error)[1])
+
+    async def perform(
+        self,
+        activity: Callable[..., Awaitable[Answer]],
+        *arguments: BaseModel,
+        summary: str,
+        policy: Callable[[ProcessSettings], ActivityConfig] = policies.call,
+        again: BaseModel | None = None,
+        final: str | None = None,
+    ) -> Answer:
+        """Has one outside effect, and parks the run for as long as it fails.
+
+        Args:
+            activity: the activity's method.
+            arguments: its request, or nothing.
+            summary: what the Web UI shows for it.
+            policy: timeouts and retries.
+            again: the request to use after a block, where it must differ from the first one.
+            final: the type of error that does not park but is raised.
+
+        Raises:
+            ActivityError: the run is being stopped, or the error is of type `final`.
+        """
+        tries = 0
+        while True:
+            self._stop_here()
+            try:
+                answer = await workflow.execute_activity_method(
+                    activity, args=arguments, summary=summary, **policy(self.settings)
+                )
+            except ActivityError as error:
+                kind, message, transient = _cause(error)
+                if is_cancelled_exception(error) or kind == final:
+                    raise
+                pause = policies.blocked_retry(self.settings, tries) if transient else None
+                await self.block(kind, f"{summary}: {message}", pause)
+                tries += 1
+                arguments = arguments if again is None else (again,)
+            else:
+                self.clear_block()
+                return answer
+
+    async def block(self, cause: str, message: str, pause: timedelta | None = None) -> None:
+        """Parks the run until somebody resumes it or, where there is a pause, until that is over."""
+        self._resumed = False
+        now = workflow.now()
+        before = self._board.status.blocked
+        same = before is not None and before.cause == cause
+        if not same:
+            self.clear_block()
+        self._board.status.blocked = Blocked(
+            cause=cause,
+            message=message[:MAX_TEXT],
+            since=before.since if before is not None and same else now,
+            transient=pause is not None,
+            next_retry_at=now + pause if pause else None,
+        )
+        workflow.logger.error("Blocked at %s by %s: %s", self._board.status.stage, cause, message[:MAX_TEXT])
+        if not same:
+            self._notices.append(self._tell_of_block())
+        self._board.publish()
+        try:
+            await self.until(lambda: self._resumed, pause)
+        except TimeoutError:
+            # The block stands, and its one notification with it, until the step has really succeeded.
+            return
+        self.clear_block()
+
+    def clear_block(self) -> None:
+        """Ends the block, if there is one: its notification is closed, or not sent at all."""
+        if self._board.status.blocked is None:
+            return
+        self._board.status.blocked = None
+        self._board.publish()
+        notice = self._notices[-1]
+        notice.over = True
+        if not notice.sent:
+            notice.task.cancel()
+
+    def _tell_of_block(self) -> _BlockNotice:
+        """Sends the block's one notification when ModelOp Center can be reached, and closes it after the block."""
+        blocked, number = self._board.status.blocked, len(self._notices) + 1
+        if blocked is None:
+            raise AssertionError("only a blocked run tells of its block")
+        request = self.notification(
+            f"block:{number}",
+            modelop.NotificationType.PROCESS,
+            modelop.Severity.ERROR,
+            f"{self._board.title} is blocked at {self._board.status.stage.value}: "
+            f"{blocked.message}. Mend the cause, then resume the run {self.run.workflow_id}.",
+            open=True,
+        )
+
+        async def tell() -> None:
+            try:
+                sent = await workflow.execute_activity_method(
+                    ModelOpActivities.send_notification, request, summary="Tell of the block", **policies.BACKGROUND
+                )
+                notice.sent = True
+                await workflow.wait_condition(lambda: notice.over)
+                await workflow.execute_activity_method(
+                    ModelOpActivities.close_notification,
+                    modelop.CloseNotificationRequest(notification_id=sent.notification_id),
+                    summary="Close the notification of the block",
+                    **policies.BACKGROUND,
+                )
+            except ActivityError as error:
+                if not is_cancelled_exception(error):
+                    workflow.logger.error("The notification of a block failed: %s", _cause(error)[1])
+
+        notice = _BlockNotice()
+        notice.task = asyncio.create_task(tell())
+        return notice
+
+    async def notify(
+        self,
+        purpose: str,
+        type: modelop.NotificationType,
+        severity: modelop.Severity,
+        message: str,
+        **details: Any,
+    ) -> modelop.Notification:
+        """Sends one notification; `details` are further fields of `NotificationRequest`."""
+        return await self.perform(
+            ModelOpActivities.send_notification,
+            self.notification(purpose, type, severity, message, **details),
+            summary=f"Notify: {type.value}",
+        )
+
+    def notification(
+        self,
+        purpose: str,
+        type: modelop.NotificationType,
+        severity: modelop.Severity,
+        message: str,
+        **details: Any,
+    ) -> modelop.NotificationRequest:
+        """The request for one notification about this run's model."""
+        return modelop.NotificationRequest(
+            run=self.run,
+            purpose=purpose,
+            type=type,
+            severity=severity,
+            message=message[:MAX_TEXT],
+            model_id=self._board.status.model_id,
+            snapshot_id=self._board.status.snapshot_id,
+            **details,
+        )
+
+    async def until(self, condition: Callable[[], bool], timeout: timedelta | None = None) -> None:
+        """Waits for a condition; raises `TimeoutError` after a timeout, and cancels when the run is stopped."""
+        await workflow.wait_condition(
+            lambda: condition() or self._stopping, timeout=timeout, timeout_summary="Try again by itself"
+        )
+        self._stop_here()
+
+    def _stop_here(self) -> None:
+        # An activity that finished while it was being cancelled swallows the cancellation (temporalio/sdk-python#620).
+        if self._stopping and not self._past_return:
+            raise asyncio.CancelledError
+
+
+class _BlockNotice:
+    """The one notification of one block: whether it was sent, and whether the block is over."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.over = False
+
+
+def _cause(error: ActivityError) -> tuple[str, str, bool]:
+    """What made an activity fail for good: the kind, the words, and whether time alone may mend it."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.type or "Unexpected", cause.message, not cause.non_retryable
+    if isinstance(cause, exceptions.TimeoutError):
+        return "TimedOut", "no answer in time, not even after all attempts", True
+    return "Unexpected", str(cause or error), True

@@ -1,0 +1,100 @@
+"""Timeouts and retries of every outside call, each with its reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from activities.process_settings import ProcessSettings
+
+# Above the clients' own HTTP time-out of 10 s with room for the two or three requests of one activity, so that an
+# attempt normally ends by itself and is never repeated while it still runs.
+CALL_TIMEOUT = timedelta(seconds=30)
+
+# A worker that dies is noticed after this long. Rendering and job following heartbeat every few seconds.
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+
+# The largest documents take seconds; the rest is room for a slow Jira to take the upload.
+DOCUMENT_TIMEOUT = timedelta(minutes=5)
+
+# Following ends by JOB_TIMEOUT itself with a clear error; this only catches a follower that forgot the time.
+JOB_TIMEOUT_SLACK = timedelta(hours=1)
+
+# A blocked run's own tries slow down to one a day: what is still down by then needs a person, not a hammer.
+LONGEST_BLOCKED_RETRY = timedelta(hours=24)
+
+# Aborting and cancelling must end even when Jira or ModelOp Center are down at that moment.
+CLEAN_UP_TIMEOUT = timedelta(minutes=2)
+
+
+def _patient(attempts: int) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(minutes=1),
+        maximum_attempts=attempts,
+    )
+
+
+# The call touches nothing outside the worker, so it can only fail with the worker; it never gives up.
+LOCAL: ActivityConfig = {"start_to_close_timeout": timedelta(seconds=10)}
+
+# Told once ModelOp Center can be reached, however long that takes; the run itself does not wait for it. Cancelling
+# waits for the attempt under way: its notification must be known to be closed.
+BACKGROUND: ActivityConfig = {
+    "start_to_close_timeout": CALL_TIMEOUT,
+    "retry_policy": _patient(0),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+
+CLEAN_UP: ActivityConfig = {
+    "start_to_close_timeout": CALL_TIMEOUT,
+    "schedule_to_close_timeout": CLEAN_UP_TIMEOUT,
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)),
+}
+
+
+def call(settings: ProcessSettings) -> ActivityConfig:
+    """A call or two to an outside system.
+
+    Attempts are counted instead of bounding the whole time: that clock would run on while no worker is up.
+    Cancellation waits for the attempt under way, so that what it makes is known when the run cleans up.
+    """
+    return {
+        "start_to_close_timeout": CALL_TIMEOUT,
+        "retry_policy": _patient(settings.retry_attempts),
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }
+
+
+def open_ticket(settings: ProcessSettings) -> ActivityConfig:
+    """Opening a ticket: a repeated attempt waits `AMBIGUOUS_WAIT` before it searches for what the last one made."""
+    return {**call(settings), "start_to_close_timeout": CALL_TIMEOUT + settings.ambiguous_wait}
+
+
+def document(settings: ProcessSettings) -> ActivityConfig:
+    """Rendering and moving the review document."""
+    return {
+        **call(settings),
+        "start_to_close_timeout": DOCUMENT_TIMEOUT,
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    }
+
+
+def follow_job(settings: ProcessSettings) -> ActivityConfig:
+    """Following a test job to its end; only reads, so cancelling need not wait for it."""
+    return {
+        **call(settings),
+        "start_to_close_timeout": settings.job_timeout + JOB_TIMEOUT_SLACK,
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+        "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+    }
+
+
+def blocked_retry(settings: ProcessSettings, tries: int) -> timedelta:
+    """The pause before a blocked run's next try by itself: doubled with every try, up to a day."""
+    return min(settings.blocked_retry * (1 << min(tries, 20)), LONGEST_BLOCKED_RETRY)
