@@ -57,11 +57,11 @@ async def run_worker() -> None:
         await asyncio.sleep(EXIT_PAUSE_SECONDS)
 
 
-def build_worker(client: Client, settings: Settings, wiring: Wiring) -> Worker:
-    """The worker as it runs in production and in the end-to-end tests."""
+def build_worker(client: Client, settings: Settings, wiring: Wiring, task_queue: str = TASK_QUEUE) -> Worker:
+    """The worker as it runs in production; tests give it a task queue of its own."""
     return Worker(
         client,
-        task_queue=TASK_QUEUE,
+        task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=wiring.activities,
         max_concurrent_workflow_tasks=MAX_CONCURRENT_WORKFLOW_TASKS,

@@ -6,11 +6,13 @@ Temporal is configured by the SDK's own `TEMPORAL_*` variables.
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableValue
@@ -102,10 +104,40 @@ def _load(shape: type[Shape]) -> Shape:
     try:
         return shape(_env_file=Path(env_file) if env_file else None)
     except UnreadableValue as error:
-        # pydantic-settings names the top-level field only, and quotes the value's parse error without the value.
-        raise SettingsError(f"{error}: lists and objects are written as JSON") from None
+        raise SettingsError("\n".join(_unreadable(env_file)) or str(error)) from None
     except ValidationError as error:
         raise SettingsError("\n".join(_fault_lines(error))) from None
+
+
+def _unreadable(env_file: str) -> list[str]:
+    """Names the variables that should hold JSON and do not; pydantic-settings itself names only their section."""
+    values = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+    faults = []
+    for variable, value in sorted(values.items()):
+        names = variable.upper().removeprefix(PREFIX).lower().split("__")
+        kind = _type_at(Settings, names) if variable.upper().startswith(PREFIX) else None
+        if get_origin(kind) in (list, dict) and not _is_json(value or ""):
+            example = '["first", "second"]' if get_origin(kind) is list else '{"name": "value"}'
+            faults.append(f"{variable}: should be JSON, for example {example}")
+    return faults
+
+
+def _type_at(shape: type[BaseModel], names: list[str]) -> object:
+    field = shape.model_fields.get(names[0])
+    if field is None or field.annotation is None:
+        return None
+    if len(names) == 1:
+        return field.annotation
+    inner = field.annotation
+    return _type_at(inner, names[1:]) if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fault_lines(error: ValidationError) -> list[str]:

@@ -332,7 +332,8 @@ class SagemakerModelImplementationWorkflow:
 
     async def _read_settings(self) -> None:
         self._outside.settings = await workflow.execute_activity_method(
-            ProcessSettingsActivities.read_process_settings, summary="Read the process settings", **policies.LOCAL
+            ProcessSettingsActivities.read_process_settings,
+            **policies.summarised(policies.LOCAL, "Read the process settings"),
         )
 
     async def _ask(self, gate: Gate, content: jira.TicketContent, job_id: str | None = None) -> None:

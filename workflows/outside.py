@@ -78,7 +78,9 @@ class Outside:
     ) -> None:
         """An effect of the clean-up: bounded in time, and a failure is logged instead of parking the run."""
         try:
-            await workflow.execute_activity_method(activity, args=[request], summary=summary, **policies.CLEAN_UP)
+            await workflow.execute_activity_method(
+                activity, args=[request], **policies.summarised(policies.CLEAN_UP, summary)
+            )
         except ActivityError as error:
             workflow.logger.error("%s failed while the run was ending: %s", summary, _cause(error)[1])
 
@@ -109,7 +111,7 @@ class Outside:
             self._stop_here()
             try:
                 answer = await workflow.execute_activity_method(
-                    activity, args=arguments, summary=summary, **policy(self.settings)
+                    activity, args=arguments, **policies.summarised(policy(self.settings), summary)
                 )
             except ActivityError as error:
                 kind, message, transient = _cause(error)
@@ -177,15 +179,16 @@ class Outside:
         async def tell() -> None:
             try:
                 sent = await workflow.execute_activity_method(
-                    ModelOpActivities.send_notification, request, summary="Tell of the block", **policies.BACKGROUND
+                    ModelOpActivities.send_notification,
+                    request,
+                    **policies.summarised(policies.BACKGROUND, "Tell of the block"),
                 )
                 notice.sent = True
                 await workflow.wait_condition(lambda: notice.over)
                 await workflow.execute_activity_method(
                     ModelOpActivities.close_notification,
                     modelop.CloseNotificationRequest(notification_id=sent.notification_id),
-                    summary="Close the notification of the block",
-                    **policies.BACKGROUND,
+                    **policies.summarised(policies.BACKGROUND, "Close the notification of the block"),
                 )
             except ActivityError as error:
                 if not is_cancelled_exception(error):

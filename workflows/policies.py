@@ -40,6 +40,11 @@ def _patient(attempts: int) -> RetryPolicy:
     )
 
 
+def summarised(policy: ActivityConfig, summary: str) -> ActivityConfig:
+    """The policy together with the line that the Web UI shows for the activity."""
+    return {**policy, "summary": summary}
+
+
 # The call touches nothing outside the worker, so it can only fail with the worker; it never gives up.
 LOCAL: ActivityConfig = {"start_to_close_timeout": timedelta(seconds=10)}
 

@@ -128,6 +128,15 @@ class TicketReading(BaseModel):
     decision: TicketDecision | None = None
 
 
+class Attachment(BaseModel):
+    """A file on a ticket. `size` is in bytes; `created` is when Jira stored it."""
+
+    attachment_id: str
+    filename: str
+    size: int
+    created: datetime
+
+
 class CommentRequest(BaseModel):
     """Asks for one comment; the same `purpose` on the same ticket yields the same one. `text` is wiki markup."""
 

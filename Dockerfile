@@ -1,0 +1,21 @@
+# One image for worker, relay and the local sandboxes. Built from the hashed lock; nothing else is installed.
+FROM python:3.12-slim AS build
+WORKDIR /build
+COPY requirements.lock pyproject.toml README.md LICENSE ./
+RUN python -m venv /opt/mlc \
+    && /opt/mlc/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY . .
+# The build backend is needed for this one step only and stays out of the final image.
+RUN python -m pip install --no-cache-dir "hatchling>=1.27" \
+    && python -m hatchling build -t wheel -d /tmp/wheel \
+    && /opt/mlc/bin/python -m pip install --no-cache-dir --no-deps /tmp/wheel/*.whl
+
+FROM python:3.12-slim
+# A named volume takes over the owner of the directory it is mounted on.
+RUN useradd --uid 10001 --create-home --home-dir /home/mlc mlc && install -d -o mlc -g mlc /data
+COPY --from=build /opt/mlc /opt/mlc
+ENV PATH=/opt/mlc/bin:$PATH PYTHONUNBUFFERED=1 MPLBACKEND=Agg MPLCONFIGDIR=/tmp/matplotlib
+USER mlc
+WORKDIR /home/mlc
+ENTRYPOINT ["mlc"]
+CMD ["worker"]

@@ -1,0 +1,223 @@
+"""The client of ModelOp Center: reads, creates and changes entities; every failure is an error that Temporal knows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import httpx
+from temporalio.exceptions import ApplicationError
+
+from activities.errors import OutsideError, unexpected
+from activities.modelop import rest
+from activities.modelop.auth import token_source
+from activities.modelop.exchange import Answer, HttpExchange, connections
+from activities.modelop.rest import Entity
+from activities.modelop.settings import ModelOpSettings
+
+SYSTEM = "ModelOp Center"
+MAX_PAGES = 500
+AMEND_ATTEMPTS = 5
+
+
+class ModelOpClient:
+    """Talks to one ModelOp Center as one service account.
+
+    Every method raises `ApplicationError` with a type of `activities.errors.OutsideError`; it is marked non-retryable
+    where another try cannot help. Nothing is sent before the first call, so an unreachable ModelOp Center does not
+    keep a worker from starting.
+
+    Args:
+        settings: where it is and how to sign in.
+        transport: replaces the network, for special TLS or proxy needs.
+    """
+
+    def __init__(self, settings: ModelOpSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        address = _without_credentials(str(settings.url))
+        self._api = f"{address}/{rest.API}"
+        self._http = connections(transport)
+        self._tokens = token_source(settings, address, self._http)
+        self._exchange = HttpExchange(SYSTEM, self._http)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def get_model(self, model_id: str) -> Entity:
+        """A business model or monitor as it is now (StoredModel)."""
+        return await self.get(rest.entity_path(rest.STORED_MODELS, model_id))
+
+    async def get_snapshot(self, snapshot_id: str) -> Entity:
+        """A snapshot with its frozen model and its documents (DeployableModel)."""
+        return await self.get(rest.entity_path(rest.DEPLOYABLE_MODELS, snapshot_id))
+
+    async def get_job(self, job_id: str) -> Entity:
+        """A test job (ModelBatchTestJob)."""
+        return await self.get(rest.entity_path(rest.JOBS, job_id))
+
+    async def get_result(self, result_id: str) -> Entity:
+        """A kept test result (ModelTestResult)."""
+        return await self.get(rest.entity_path(rest.MODEL_TEST_RESULTS, result_id))
+
+    async def add_document(self, snapshot_id: str, *, filename: str, content: bytes, sha256: str) -> None:
+        """Adds a document to a snapshot unless one with the same content is there already.
+
+        Args:
+            sha256: hexadecimal SHA-256 of `content`, as it was recorded when the document was made.
+
+        Raises:
+            ValueError: `content` does not have that hash.
+        """
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ValueError(f"content of {filename} has {len(content)} bytes and not the SHA-256 {sha256}")
+
+        def with_document(snapshot: Entity) -> Entity | None:
+            documents = rest.items(snapshot, "modelDocuments")
+            if any(rest.content_sha256(document) == sha256 for document in documents):
+                return None
+            return {"modelDocuments": [*documents, rest.document_body(filename, content, sha256)]}
+
+        await self.amend(rest.entity_path(rest.DEPLOYABLE_MODELS, snapshot_id), with_document)
+
+    async def get(self, path: str) -> Entity:
+        """Reads one entity by its path below the API."""
+        return await self._object("GET", path)
+
+    async def post(self, collection: str, body: Entity) -> Entity:
+        """Creates an entity; the answer holds at least its `id`."""
+        created = await self._object("POST", collection, body=body)
+        if not rest.text(created, "id"):
+            raise unexpected(SYSTEM, f"POST {collection}", "no id in it")
+        return created
+
+    async def patch(self, path: str, changes: Entity, *, version: Any = None) -> None:
+        """Merges changes into an entity: objects are merged, lists replaced whole.
+
+        Args:
+            version: the version the changes were made for; any other one is refused as `Conflict`. None: not checked.
+        """
+        headers = {} if version is None else {"If-Match": f'"{version}"'}
+        call = f"PATCH {path}"
+        answer = await self._send("PATCH", path, call, body=changes, headers=headers)
+        if not 200 <= answer.status < 300:
+            raise self._exchange.failure(call, answer)
+
+    async def amend(self, path: str, change: Callable[[Entity], Entity | None]) -> Entity:
+        """Reads an entity, asks what to change in it, and writes that; again if someone else was faster.
+
+        Args:
+            change: gets the entity and returns the fields to merge into it, or None if it is right as it is.
+
+        Returns:
+            The entity as it was read last.
+
+        Raises:
+            ApplicationError: `Conflict` after `AMEND_ATTEMPTS` tries.
+        """
+        for attempt in range(1, AMEND_ATTEMPTS + 1):
+            entity = await self.get(path)
+            changes = change(entity)
+            if changes is None:
+                return entity
+            try:
+                await self.patch(path, changes, version=entity.get("version"))
+                return entity
+            except ApplicationError as error:
+                if error.type != OutsideError.CONFLICT or attempt == AMEND_ATTEMPTS:
+                    raise
+            # Two writers in step would collide again on every try.
+            await asyncio.sleep(random.uniform(0.05, 0.2) * attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def entries(self, collection: str, *, since: datetime | None = None) -> AsyncIterator[Entity]:
+        """All entities of a collection, newest first, page by page.
+
+        An entity may come twice when others are created meanwhile; none is left out.
+
+        Args:
+            since: leaves out what was created before, and stops reading there.
+
+        Raises:
+            ApplicationError: there are more than `MAX_PAGES` pages; a look-up that gave up silently would make its
+                caller create a second object.
+        """
+        for number in range(MAX_PAGES):
+            page = await self._object("GET", collection, query=rest.page_query(number))
+            lists = rest.embedded_lists(page)
+            for entity in (entity for entities in lists for entity in entities):
+                if since is None or (rest.created_at(entity) or since) >= since:
+                    yield entity
+            count = sum(map(len, lists))
+            if not count or rest.is_last_page(page, number, count) or _reaches_back(lists, since):
+                return
+        raise ApplicationError(
+            f"{SYSTEM} lists more than {MAX_PAGES * rest.PAGE_SIZE} {collection} for one look-up "
+            "(pin ids in the settings where they can be pinned, or remove old entries)",
+            type=OutsideError.UNEXPECTED_ANSWER,
+            non_retryable=True,
+        )
+
+    async def _object(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Entity | None = None
+    ) -> Entity:
+        call = f"{method} {path}"
+        answer = await self._send(method, path, call, query=query, body=body)
+        value = self._exchange.json(call, answer)
+        if not isinstance(value, dict):
+            raise unexpected(SYSTEM, call, f"a JSON {type(value).__name__} instead of an object")
+        return value
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        call: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Entity | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Sends one request; a token that is refused is replaced once, because it may have been revoked early."""
+        content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        fixed = {"Accept": "application/json", **({"Content-Type": "application/json"} if content else {})}
+
+        async def send_with(token: str) -> Answer:
+            return await self._exchange.send(
+                method,
+                f"{self._api}/{path}",
+                call=call,
+                query=query,
+                content=content,
+                headers={**fixed, **(headers or {}), "Authorization": f"Bearer {token}"},
+            )
+
+        token = await self._tokens.current()
+        answer = await send_with(token)
+        if answer.status == 401 and (other := await self._tokens.replacement(token)):
+            answer = await send_with(other)
+        return answer
+
+
+def _without_credentials(url: str) -> str:
+    """The address without user, password, query and trailing slash: the token alone says who we are."""
+    parts = httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None)
+    return str(parts).rstrip("/")
+
+
+def _reaches_back(lists: list[list[Entity]], since: datetime | None) -> bool:
+    """Whether all pages that follow are older than `since`; only where the server really sorts newest first."""
+    if since is None:
+        return False
+    for entities in lists:
+        moments = [rest.created_at(entity) for entity in entities]
+        dated = [moment for moment in moments if moment is not None]
+        if dated != sorted(dated, reverse=True):
+            return False
+        if dated and dated[-1] < since:
+            return True
+    return False

@@ -1,0 +1,160 @@
+"""Reads ModelOp Center's entities: a model's facts, its assets, its schema, and the fingerprint of what is tested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from activities.errors import plain
+from activities.links import Links
+from activities.modelop import rest
+from activities.modelop.exchange import finite_json
+from activities.modelop.rest import Entity
+from activities.modelop.types import Asset, AssetRole, BusinessModel, Snapshot
+
+MAX_ASSETS = 200
+MAX_NAME_CHARACTERS = 120
+MAX_DESCRIPTION_CHARACTERS = 2000
+MAX_TAGS = 50
+
+_IDENTIFYING_FIELDS = ("assetRole", "assetType", "name", "filename", "fileFormat", "fileUrl", "fileSize")
+
+
+def business_model(entity: Entity, links: Links) -> BusinessModel:
+    """The facts of a StoredModel, texts and lists bounded: they travel through the history of every run."""
+    meta = rest.sub(entity, "modelMetaData")
+    model_id = rest.text(entity, "id")
+    return BusinessModel(
+        model_id=model_id,
+        name=model_name(entity),
+        version=_whole(entity.get("version")) or 0,
+        type=_short(meta, "type"),
+        description=_short(meta, "description", MAX_DESCRIPTION_CHARACTERS),
+        methodology=_short(meta, "modelMethodology"),
+        organization=_short(meta, "modelOrganization"),
+        risk=_short(meta, "modelRisk"),
+        use_category=_short(meta, "modelUseCategory"),
+        tags=[plain(tag[:MAX_NAME_CHARACTERS]) for tag in _texts(meta.get("tags"))[:MAX_TAGS]],
+        assets=assets(entity),
+        fingerprint=fingerprint(entity),
+        url=links.model(model_id),
+    )
+
+
+def snapshot(entity: Entity, links: Links) -> Snapshot:
+    """The facts of a DeployableModel and of the model that is frozen in it."""
+    model = rest.sub(entity, "storedModel")
+    snapshot_id = rest.text(entity, "id")
+    return Snapshot(
+        snapshot_id=snapshot_id,
+        name=_short(rest.sub(entity, "metaData"), "name"),
+        model_version=_whole(model.get("version")) or 0,
+        fingerprint=fingerprint(model),
+        methodology=methodology(model),
+        assets=assets(model),
+        url=links.snapshot(snapshot_id),
+    )
+
+
+def model_name(model: Entity) -> str:
+    """A model's name on one line."""
+    return _short(rest.sub(model, "modelMetaData"), "name")
+
+
+def methodology(model: Entity) -> str:
+    """How a model works, in its owner's words: "Classification", "Regression", …"""
+    return _short(rest.sub(model, "modelMetaData"), "modelMethodology")
+
+
+def assets(model: Entity) -> list[Asset]:
+    """A model's assets, at most `MAX_ASSETS`; those with a role that the process looks for are never left out."""
+    found = rest.items(model, "modelAssets")
+    if len(found) > MAX_ASSETS:
+        needed = [role.value for role in AssetRole]
+        found.sort(key=lambda asset: asset.get("assetRole") not in needed)
+    return [_asset(asset) for asset in found[:MAX_ASSETS]]
+
+
+def asset_with_role(model: Entity, role: AssetRole) -> Entity | None:
+    """The first asset of a role, as ModelOp Center holds it."""
+    return next((asset for asset in rest.items(model, "modelAssets") if asset.get("assetRole") == role), None)
+
+
+def fingerprint(model: Entity) -> str:
+    """SHA-256 over what a test result depends on: version, input schema, and what identifies each asset.
+
+    The same for a live model and its frozen copy: ids that a copy may be given anew, and the order of the assets, do
+    not count.
+    """
+    identity = {
+        "version": model.get("version"),
+        "assets": sorted(_canonical(_identity(asset)) for asset in rest.items(model, "modelAssets")),
+        "inputSchema": [
+            {"name": schema.get("name"), "definition": _definition(schema)} for schema in _input_schemas(model)
+        ],
+    }
+    return hashlib.sha256(_canonical(identity).encode()).hexdigest()
+
+
+def score_is_text(model: Entity) -> bool | None:
+    """Whether the schema's score column holds text; None if there is no single schema or no score in it."""
+    schemas = _input_schemas(model)
+    if len(schemas) != 1:
+        return None
+    definition = _definition(schemas[0])
+    fields = rest.items(definition, "fields") if isinstance(definition, dict) else []
+    score = next((field for field in fields if field.get("role") == "score"), None)
+    return None if score is None else "string" in _type_names(score.get("type"))
+
+
+def _asset(entity: Entity) -> Asset:
+    return Asset(
+        name=_short(entity, "name") or _short(entity, "filename"),
+        role=_short(entity, "assetRole"),
+        file_format=_short(entity, "fileFormat") or None,
+        size=_whole(entity.get("fileSize")),
+        sha256=(rest.content_sha256(entity) or "")[:64] or None,
+    )
+
+
+def _identity(asset: Entity) -> Entity:
+    recorded = {name: asset[name] for name in _IDENTIFYING_FIELDS if asset.get(name) is not None}
+    return {**recorded, "sha256": rest.content_sha256(asset)}
+
+
+def _input_schemas(model: Entity) -> list[Entity]:
+    return rest.items(rest.sub(model, "modelMetaData"), "inputSchema")
+
+
+def _definition(schema: Entity) -> Any:
+    """A schema's definition; some releases keep it as text."""
+    definition = schema.get("schemaDefinition")
+    try:
+        return finite_json(definition) if isinstance(definition, str) else definition
+    except ValueError:
+        return definition
+
+
+def _type_names(declared: Any) -> list[Any]:
+    """The names in an Avro type: `"string"`, `["null", "string"]` or `{"type": "string"}`."""
+    if isinstance(declared, list):
+        return [name for option in declared for name in _type_names(option)]
+    return _type_names(declared.get("type")) if isinstance(declared, dict) else [declared]
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _short(entity: Entity, name: str, limit: int = MAX_NAME_CHARACTERS) -> str:
+    # Cut before it is cleaned as well: cleaning megabytes would hold up the event loop.
+    return plain(rest.text(entity, name)[: 10 * limit], limit)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

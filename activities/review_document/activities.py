@@ -1,0 +1,235 @@
+"""The activities that make the review document, hang it on its ticket, and add it to the snapshot once it is approved."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Awaitable, Mapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.errors import OutsideError, plain
+from activities.jira.types import TicketReference
+from activities.review_document.package import content_sha256, sha256
+from activities.review_document.render import render
+from activities.review_document.review import Review
+from activities.review_document.sections import overall
+from activities.review_document.ticket_text import document_comment
+from activities.review_document.types import (
+    ArchivedDocument,
+    ArchiveRequest,
+    DocumentError,
+    ReviewDocument,
+    ReviewDocumentRequest,
+)
+from activities.review_document.verdicts import count_by_word
+
+HEARTBEAT_SECONDS = 2.0
+MAX_SLUG = 60
+
+T = TypeVar("T")
+
+
+class ModelOp(Protocol):
+    """What is needed of ModelOp Center."""
+
+    async def get_snapshot(self, snapshot_id: str) -> Mapping[str, Any]:
+        """The snapshot as JSON, the model's frozen copy inside."""
+
+    async def get_result(self, result_id: str) -> Mapping[str, Any]:
+        """The test result as JSON, with `testResults`."""
+
+    async def add_document(self, snapshot_id: str, *, filename: str, content: bytes, sha256: str) -> None:
+        """Adds a file to the snapshot; one that is there already is not added again."""
+
+
+class Attached(Protocol):
+    """An attachment as Jira has it."""
+
+    @property
+    def attachment_id(self) -> str:
+        """Its id."""
+
+    @property
+    def filename(self) -> str:
+        """Its name."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+    @property
+    def created(self) -> datetime:
+        """When it was attached."""
+
+
+class Jira(Protocol):
+    """What is needed of Jira."""
+
+    async def list_attachments(self, issue_id: str) -> list[Any]:
+        """The attachments of a ticket."""
+
+    async def attach(self, issue_id: str, filename: str, content: bytes) -> Any:
+        """Attaches a file to a ticket."""
+
+    async def download(self, attachment_id: str) -> bytes:
+        """The bytes of an attachment."""
+
+    async def comment(self, issue_id: str, *, mark: str, text: str) -> None:
+        """Adds a comment unless one with the mark is there."""
+
+
+class ReviewDocumentActivities:
+    """Makes and keeps review documents. Both activities may be repeated: they find what an earlier attempt did."""
+
+    def __init__(self, modelop: ModelOp, jira: Jira) -> None:
+        self._modelop = modelop
+        self._jira = jira
+
+    @activity.defn(name="prepare_review_document")
+    async def prepare_review_document(self, request: ReviewDocumentRequest) -> ReviewDocument:
+        """Renders the document from the stored result, attaches it to the ticket and announces it in one comment.
+
+        Raises:
+            ApplicationError: of type `ResultUnreadable` if snapshot or result are not what they should be, and the
+                errors of ModelOp Center and Jira.
+        """
+        return await _with_heartbeats(self._prepare(request))
+
+    @activity.defn(name="archive_review_document")
+    async def archive_review_document(self, request: ArchiveRequest) -> ArchivedDocument:
+        """Adds the very bytes that hang on the ticket to the snapshot, after checking that they are what was attached.
+
+        Raises:
+            ApplicationError: of type `DocumentMissing` or `DocumentChanged`, and the errors of ModelOp Center and Jira.
+        """
+        return await _with_heartbeats(self._archive(request))
+
+    async def _prepare(self, request: ReviewDocumentRequest) -> ReviewDocument:
+        snapshot = await self._modelop.get_snapshot(request.snapshot_id)
+        result = await self._modelop.get_result(request.result_id)
+        review = _review(request, snapshot, result)
+        content = await asyncio.to_thread(_render, review)
+        digest = sha256(content)
+        filename = document_filename(review.model_name, digest)
+        attachment = await self._attached_once(request.ticket, filename, content)
+        document = ReviewDocument(
+            filename=filename,
+            sha256=digest,
+            content_sha256=content_sha256(content),
+            size=len(content),
+            attachment_id=attachment.attachment_id,
+            attached_at=attachment.created,
+            verdicts=count_by_word(review.verdicts),
+        )
+        await self._jira.comment(
+            request.ticket.issue_id,
+            mark=request.run.mark("ReviewDocument", request.ticket.issue_id, digest),
+            text=document_comment(document, overall(review), review.findings),
+        )
+        return document
+
+    async def _attached_once(self, ticket: TicketReference, filename: str, content: bytes) -> Attached:
+        for attachment in await self._jira.list_attachments(ticket.issue_id):
+            found: Attached = attachment
+            if (found.filename, found.size) == (filename, len(content)):
+                return found
+        attached: Attached = await self._jira.attach(ticket.issue_id, filename, content)
+        return attached
+
+    async def _archive(self, request: ArchiveRequest) -> ArchivedDocument:
+        document = request.document
+        content = await self._download(document, request.ticket)
+        found = sha256(content)
+        if (found, len(content)) != (document.sha256, document.size):
+            raise ApplicationError(
+                f"{document.filename} on {request.ticket.key} is not the file that was attached: it has {len(content)} "
+                f"bytes and SHA-256 {found}, attached were {document.size} bytes with {document.sha256} "
+                "(restore the attachment, or resume to have the document made and reviewed again)",
+                type=DocumentError.CHANGED,
+                non_retryable=True,
+            )
+        await self._modelop.add_document(
+            request.snapshot_id, filename=document.filename, content=content, sha256=document.sha256
+        )
+        return ArchivedDocument(snapshot_id=request.snapshot_id, sha256=document.sha256)
+
+    async def _download(self, document: ReviewDocument, ticket: TicketReference) -> bytes:
+        try:
+            return await self._jira.download(document.attachment_id)
+        except ApplicationError as error:
+            if error.type != OutsideError.NOT_FOUND:
+                raise
+            raise ApplicationError(
+                f"{document.filename} (attachment {document.attachment_id}) is no longer on {ticket.key} "
+                "(resume to have the document made and reviewed again)",
+                type=DocumentError.MISSING,
+                non_retryable=True,
+            ) from error
+
+
+def document_filename(model_name: str, digest: str) -> str:
+    """For example `Model-Review-German-Credit-Scoring-1a2b3c4d.docx`: ASCII only, safe as a file name anywhere."""
+    ascii_name = unicodedata.normalize("NFKD", model_name).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", ascii_name)[:MAX_SLUG].strip("-")
+    return "-".join(filter(None, ["Model-Review", slug, digest[:8]])) + ".docx"
+
+
+def _review(request: ReviewDocumentRequest, snapshot: Mapping[str, Any], result: Mapping[str, Any]) -> Review:
+    results = result.get("testResults")
+    if not isinstance(results, Mapping):
+        raise _unreadable(f"test result {request.result_id} has no testResults object")
+    tested = result.get("deployableModelId")
+    if tested is not None and tested != request.snapshot_id:
+        raise _unreadable(
+            f"test result {request.result_id} belongs to snapshot {plain(str(tested), 60)}, not to {request.snapshot_id}"
+        )
+    model = snapshot.get("storedModel")
+    if not isinstance(model, Mapping):
+        raise _unreadable(f"snapshot {request.snapshot_id} holds no storedModel")
+    return Review(
+        stored_model=model,
+        snapshot=snapshot,
+        test_results=results,
+        run=request.run,
+        result_id=request.result_id,
+        generated_at=request.generated_at,
+        code_version=request.code_version,
+        test_runs=request.test_runs,
+        decisions=request.decisions,
+        requested_by=request.requested_by,
+        use_case_id=request.use_case_id,
+        endpoint_config_name=request.endpoint_config_name,
+    )
+
+
+def _render(review: Review) -> bytes:
+    try:
+        return render(review)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(f"test result {review.result_id} cannot be printed: {plain(str(error), 200)}") from error
+
+
+def _unreadable(what: str) -> ApplicationError:
+    return ApplicationError(
+        f"{what} (look at the result in ModelOp Center, then resume)",
+        type=DocumentError.RESULT_UNREADABLE,
+        non_retryable=True,
+    )
+
+
+async def _with_heartbeats(work: Awaitable[T]) -> T:
+    """Reports that the worker is alive while the work goes on, so that a dead one is noticed within seconds."""
+    task = asyncio.ensure_future(work)
+    try:
+        while True:
+            activity.heartbeat()
+            done, _ = await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS)
+            if done:
+                return task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,161 @@
+"""Reads ModelOp Center's `testResults`: what the Standard Risk Tests write, and whatever else a site's monitors add.
+
+Everything here takes the dictionary as it came from outside and skips what has another shape than expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from activities.review_document.formatting import finite, label
+
+NO_RESULT = -99.0
+CSI = "_CSI"
+
+_BUCKET_MEASURES = ("train_count", "eval_count", "train_percent", "eval_percent", "psi_calc")
+
+
+def regression(methodology: str) -> bool:
+    """Whether a model counts as a regression: its methodology contains the word, as the monitors themselves judge."""
+    return "regression" in methodology.casefold()
+
+
+def entries(results: Mapping[str, Any], category: str) -> Iterator[Mapping[str, Any]]:
+    """The test objects of one category, such as `stability`."""
+    found = results.get(category)
+    for entry in found if isinstance(found, list) else [found]:
+        if isinstance(entry, Mapping):
+            yield entry
+
+
+def values_per_feature(results: Mapping[str, Any], category: str) -> pd.Series[float]:
+    """The number of every feature of a category whose entries are `{"values": {feature: number}}`."""
+    found: dict[str, float] = {}
+    for entry in entries(results, category):
+        values = entry.get("values")
+        for feature, value in values.items() if isinstance(values, Mapping) else ():
+            number = measured(value)
+            if number is not None:
+                found[label(feature)] = number
+    return pd.Series(found, dtype=float)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket of a stability table: rows and shares in baseline and comparator, contribution to the index."""
+
+    bucket: str
+    train_count: float | None
+    eval_count: float | None
+    train_percent: float | None
+    eval_percent: float | None
+    psi_calc: float | None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How far one feature, or the score, has moved. `is_score` is true for the model's output."""
+
+    feature: str
+    index: float
+    is_score: bool = False
+    table: Sequence[Any] = ()
+
+    @cached_property
+    def buckets(self) -> list[Bucket]:
+        """The rows of the table that are rows."""
+        return [
+            Bucket(label(row.get("bucket")), **{measure: finite(row.get(measure)) for measure in _BUCKET_MEASURES})
+            for row in self.table
+            if isinstance(row, Mapping)
+        ]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Rows in the baseline and in the comparator, 0 where they are not given."""
+        return int(sum(b.train_count or 0 for b in self.buckets)), int(sum(b.eval_count or 0 for b in self.buckets))
+
+
+def stability(results: Mapping[str, Any]) -> list[Stability]:
+    """Index and buckets of every feature and of the score, the least stable one first.
+
+    The score is what was analysed for stability without a `<feature>_CSI` of its own.
+    """
+    indices = {label(key.removesuffix(CSI)): measured(value) for key, value in results.items() if key.endswith(CSI)}
+    found: dict[str, Stability] = {}
+    for entry in entries(results, "stability"):
+        values = entry.get("values")
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            index = measured(value.get("stability_index")) if isinstance(value, Mapping) else None
+            if index is not None:
+                feature, is_score = label(name), bool(indices) and label(name) not in indices
+                found[feature] = Stability(feature, index, is_score, _rows(value))
+    for feature, index in indices.items():
+        if feature not in found and index is not None:
+            found[feature] = Stability(feature, index)
+    return sorted(found.values(), key=lambda s: (-s.index, s.feature))
+
+
+def _rows(value: Mapping[str, Any]) -> list[Any]:
+    table = value.get("stability_analysis_table")
+    return table if isinstance(table, list) else []
+
+
+@dataclass(frozen=True)
+class GroupDisparity:
+    """One group of a protected class. `disparity` is its predicted-positive rate over that of the reference group."""
+
+    attribute: str
+    group: str
+    reference: str
+    disparity: float | None
+    false_positive_disparity: float | None
+    count: int | None
+
+    @property
+    def name(self) -> str:
+        """For example "age_group: 25 or younger"."""
+        return f"{self.attribute}: {self.group}"
+
+
+def group_disparities(results: Mapping[str, Any]) -> list[GroupDisparity]:
+    """Every group of every protected class, in the result's order."""
+    return [
+        _group(entry, row)
+        for entry in entries(results, "bias")
+        for row in (entry["values"] if isinstance(entry.get("values"), list) else [])
+        if isinstance(row, Mapping)
+    ]
+
+
+def _group(entry: Mapping[str, Any], row: Mapping[str, Any]) -> GroupDisparity:
+    count = next((c for key in ("group_size", "count", "n") if (c := finite(row.get(key))) is not None), None)
+    return GroupDisparity(
+        attribute=label(row.get("attribute_name") or entry.get("protected_class") or "group"),
+        group=label(row.get("attribute_value")),
+        reference=label(entry.get("reference_group") or row.get("ppr_ref_group_value") or ""),
+        disparity=measured(row.get("ppr_disparity")),
+        false_positive_disparity=measured(row.get("fpr_disparity")),
+        count=None if count is None else int(count),
+    )
+
+
+def measured(value: Any) -> float | None:
+    """The value as a finite number; None for anything else and for a monitor's "no result"."""
+    number = finite(value)
+    return None if number == NO_RESULT else number
+
+
+def numbers_behind(results: Mapping[str, Any], category: str) -> pd.Series[float]:
+    """The number of every feature or group behind a verdict, whatever the category's shape."""
+    if category == "stability":
+        return pd.Series({s.feature: s.index for s in stability(results) if not s.is_score}, dtype=float)
+    if category == "bias":
+        groups = group_disparities(results)
+        return pd.Series({g.name: g.disparity for g in groups if g.disparity is not None}, dtype=float)
+    return values_per_feature(results, category)

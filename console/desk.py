@@ -1,0 +1,272 @@
+"""What an operator or a registration system asks of Temporal, with failures said in one clear line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.links import Links
+from console.faults import ConsoleFault
+from console.stack import read_running
+from worker.connection import TemporalUnreachable, connect
+from worker.data_converter import data_converter
+from workflows.contract import (
+    BLOCKED_ATTRIBUTE,
+    MODEL_ID_ATTRIBUTE,
+    QUERY_STATUS,
+    STAGE_ATTRIBUTE,
+    TASK_QUEUE,
+    TICKET_ATTRIBUTE,
+    UPDATE_ABORT,
+    UPDATE_RESUME,
+    WORKFLOW_ID_PREFIX,
+    WORKFLOW_TYPE,
+    AbortRequest,
+    ImplementationRequest,
+    ImplementationResult,
+    ImplementationStatus,
+    ModelId,
+    ResumeRequest,
+    workflow_id,
+)
+
+PATIENCE = timedelta(seconds=5)
+ANSWER_TIMEOUT = timedelta(seconds=10)
+
+_MODEL_ID = TypeAdapter[str](ModelId)
+_NO_WORKER = "no worker answers; start one with `mlc worker`, or see why it does not run"
+
+
+class ListedImplementation(BaseModel):
+    """One line of `mlc list`, as its JSON form has it."""
+
+    workflow_id: str
+    run_id: str
+    model_id: str
+    stage: str
+    ticket: str | None
+    blocked: bool
+    status: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A started implementation, or the one that ran already."""
+
+    workflow_id: str
+    run_id: str
+    already_running: bool
+
+
+def implementation_id(text: str) -> str:
+    """The workflow id that a workflow id or a model id stands for.
+
+    Raises:
+        ConsoleFault: it is neither; exit code 2.
+    """
+    model_id = text.strip().lower().removeprefix(WORKFLOW_ID_PREFIX)
+    try:
+        return workflow_id(_MODEL_ID.validate_python(model_id))
+    except ValidationError as error:
+        raise ConsoleFault(
+            f"'{text}' is not the UUID of a model in ModelOp Center, "
+            "for example 6e5a1f0c-7d3b-4c52-9a41-0d8f2b7c9e01, nor a workflow id made of one",
+            exit_code=2,
+        ) from error
+
+
+async def connect_to(address: str) -> Client:
+    """Connects to a local stack's Temporal, whatever the environment says."""
+    return await Client.connect(address, data_converter=data_converter)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Implementations as seen through one connection to Temporal."""
+
+    client: Client
+    ui_url: str = ""
+
+    def link(self, workflow_id: str, run_id: str) -> str:
+        """The run's page in the Web UI, or an empty string where its address is not known."""
+        return Links(temporal_ui_url=self.ui_url.rstrip("/")).run(self.client.namespace, workflow_id, run_id)
+
+    def handle(self, workflow_id: str, run_id: str | None = None) -> WorkflowHandle[Any, ImplementationResult]:
+        """A handle whose result is typed."""
+        return self.client.get_workflow_handle(workflow_id, run_id=run_id, result_type=ImplementationResult)
+
+    async def start(self, request: ImplementationRequest) -> Started:
+        """Starts an implementation; one that already runs for this model is returned as it is."""
+        wanted = workflow_id(request.model_id)
+        with _clear_faults(wanted):
+            # The SDK does not tell a run that was found from one that was made.
+            before = await self._latest_run(wanted)
+            handle = await self.client.start_workflow(
+                WORKFLOW_TYPE,
+                request,
+                id=wanted,
+                task_queue=TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                static_summary=_summary(request),
+                search_attributes=TypedSearchAttributes([SearchAttributePair(MODEL_ID_ATTRIBUTE, request.model_id)]),
+            )
+        run_id = handle.result_run_id or ""
+        return Started(workflow_id=wanted, run_id=run_id, already_running=run_id == before)
+
+    async def result(self, workflow_id: str, run_id: str | None = None) -> ImplementationResult:
+        """Waits until the implementation ends and returns how.
+
+        Raises:
+            ConsoleFault: it ended without a result: failed, cancelled or terminated.
+        """
+        with _clear_faults(workflow_id):
+            return await self.handle(workflow_id, run_id).result()
+
+    async def status(self, workflow_id: str) -> ImplementationStatus:
+        """Where an implementation stands, also after it ended."""
+        with _clear_faults(workflow_id):
+            handle = self.client.get_workflow_handle(workflow_id)
+            answer = await handle.query(QUERY_STATUS, result_type=ImplementationStatus, rpc_timeout=ANSWER_TIMEOUT)
+        return ImplementationStatus.model_validate(answer)
+
+    async def execution(self, workflow_id: str) -> tuple[str, WorkflowExecutionStatus]:
+        """Run id and execution status of the latest run."""
+        with _clear_faults(workflow_id):
+            described = await self.client.get_workflow_handle(workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
+        return described.run_id, described.status or WorkflowExecutionStatus.RUNNING
+
+    async def resume(self, workflow_id: str, reason: str | None) -> None:
+        """Lets a blocked implementation go on."""
+        await self._update(workflow_id, UPDATE_RESUME, ResumeRequest(reason=reason))
+
+    async def abort(self, workflow_id: str, reason: str) -> None:
+        """Ends an implementation before its time."""
+        await self._update(workflow_id, UPDATE_ABORT, AbortRequest(reason=reason))
+
+    async def list(self, *, everything: bool, limit: int) -> list[ListedImplementation]:
+        """Running implementations, or the closed ones too; the latest first."""
+        query = f"WorkflowType = '{WORKFLOW_TYPE}'"
+        if not everything:
+            query += " AND ExecutionStatus = 'Running'"
+        with _clear_faults(query):
+            return [_listed(each) async for each in self.client.list_workflows(query, limit=limit)]
+
+    async def _latest_run(self, workflow_id: str) -> str | None:
+        try:
+            described = await self.client.get_workflow_handle(workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        return described.run_id
+
+    async def _update(self, workflow_id: str, name: str, request: BaseModel) -> None:
+        with _clear_faults(workflow_id):
+            await self.client.get_workflow_handle(workflow_id).execute_update(name, request, rpc_timeout=ANSWER_TIMEOUT)
+
+
+@contextlib.asynccontextmanager
+async def open_desk(directory: Path, ui_url: str = "") -> AsyncIterator[Desk]:
+    """Connects as `TEMPORAL_ADDRESS` says, else to the local stack on `directory`, else to the default address.
+
+    Raises:
+        ConsoleFault: there is no Temporal, or it broke off.
+    """
+    running = None if os.environ.get("TEMPORAL_ADDRESS") else read_running(directory)
+    try:
+        if running:
+            yield Desk(await connect_to(running.addresses.temporal), ui_url or running.addresses.temporal_ui)
+        else:
+            yield Desk(await connect(patience=PATIENCE), ui_url)
+    except TemporalUnreachable as error:
+        raise ConsoleFault(str(error)) from error
+    except RPCError as error:
+        raise ConsoleFault(f"Temporal refused: {error.message}") from error
+
+
+def describe_failure(error: WorkflowFailureError) -> str:
+    """Why a run ended without a result, in words."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return f"{cause.type}: {cause.message}" if cause.type else cause.message
+    if isinstance(cause, CancelledError):
+        return "it was cancelled"
+    if isinstance(cause, TerminatedError):
+        return f"it was terminated: {cause.message}"
+    return str(cause)
+
+
+def _summary(request: ImplementationRequest) -> str:
+    by = f" for {request.requested_by}" if request.requested_by else ""
+    # The server allows 200 bytes.
+    return f"{request.model_id} to production{by}".encode()[:200].decode(errors="ignore")
+
+
+def _listed(execution: Any) -> ListedImplementation:
+    attributes = execution.typed_search_attributes
+    return ListedImplementation(
+        workflow_id=execution.id,
+        run_id=execution.run_id,
+        model_id=attributes.get(MODEL_ID_ATTRIBUTE) or execution.id.removeprefix(WORKFLOW_ID_PREFIX),
+        stage=attributes.get(STAGE_ATTRIBUTE) or "",
+        ticket=attributes.get(TICKET_ATTRIBUTE),
+        blocked=bool(attributes.get(BLOCKED_ATTRIBUTE)),
+        status=execution.status.name if execution.status else "",
+    )
+
+
+@contextlib.contextmanager
+def _clear_faults(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (WorkflowUpdateFailedError, WorkflowQueryFailedError) as error:
+        raise ConsoleFault(f"{what}: {_innermost(error)}") from error
+    except WorkflowQueryRejectedError as error:
+        raise ConsoleFault(f"{what}: {error}") from error
+    except WorkflowFailureError as error:
+        raise ConsoleFault(f"{what} did not end well: {describe_failure(error)}") from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise ConsoleFault(f"{what}: {_NO_WORKER}") from error
+    except RPCError as error:
+        raise ConsoleFault(f"{what}: {_remote(error)}") from error
+
+
+def _innermost(error: BaseException) -> str:
+    cause = error.__cause__ or getattr(error, "cause", None)
+    return getattr(cause, "message", None) or str(cause or error)
+
+
+def _remote(error: RPCError) -> str:
+    if error.status == RPCStatusCode.NOT_FOUND:
+        if "already completed" in error.message:
+            return "has already ended; `mlc show` tells how"
+        return "there is no such implementation; `mlc list --all` shows those there are"
+    if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION):
+        return _NO_WORKER
+    return f"Temporal refused: {error.message}"

@@ -1,0 +1,165 @@
+"""`mlc start`, `list`, `show`, `watch`, `resume`, `abort`: one implementation or all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter
+from temporalio.client import WorkflowExecutionStatus
+
+from console.desk import Desk, ListedImplementation, implementation_id, open_desk
+from console.faults import ConsoleFault
+from console.options import AsJson, DataDirectory, Identifier, UiUrl
+from console.output import out, print_json, say
+from console.screen import StepScreen
+from console.stack import DEFAULT_DATA_DIRECTORY
+from console.views import list_table, status_view
+from workflows.contract import WORKFLOW_ID_PREFIX, ImplementationRequest, ImplementationResult, Outcome
+
+PANEL = "Operate"
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL)
+def start(
+    model_id: Annotated[str, typer.Argument(help="The model's UUID in ModelOp Center.", show_default=False)],
+    requested_by: Annotated[
+        str | None, typer.Option(help="Jira account of the requester, who may not decide at the gates.")
+    ] = None,
+    use_case_id: Annotated[str | None, typer.Option(help="The use case in ModelOp Center.")] = None,
+    endpoint_config: Annotated[str | None, typer.Option(help="SageMaker endpoint configuration.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit code 0 means deployed.")] = False,
+    as_json: AsJson = False,
+    ui_url: UiUrl = "",
+    data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
+) -> None:
+    """Start the implementation of a registered model. Starting one that runs already changes nothing."""
+    request = ImplementationRequest(
+        model_id=implementation_id(model_id).removeprefix(WORKFLOW_ID_PREFIX),
+        requested_by=requested_by,
+        use_case_id=use_case_id,
+        endpoint_config_name=endpoint_config,
+    )
+
+    async def run() -> ImplementationResult | None:
+        async with open_desk(data_dir, ui_url) as desk:
+            started = await desk.start(request)
+            link = desk.link(started.workflow_id, started.run_id)
+            if as_json and not wait:
+                print_json({"workflow_id": started.workflow_id, "run_id": started.run_id, "url": link})
+            if not as_json:
+                say(f"{'Runs already' if started.already_running else 'Started'}: {started.workflow_id}")
+                say(link)
+            return await desk.result(started.workflow_id, started.run_id) if wait else None
+
+    result = asyncio.run(run())
+    if result is None:
+        return
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+    else:
+        say(f"{result.outcome.value}: {result.reason}")
+    raise typer.Exit(0 if result.outcome is Outcome.DEPLOYED else 1)
+
+
+@app.command("list", rich_help_panel=PANEL)
+def list_(
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+    data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
+) -> None:
+    """List implementations, the latest first."""
+
+    async def run() -> list[ListedImplementation]:
+        async with open_desk(data_dir) as desk:
+            return await desk.list(everything=everything, limit=limit)
+
+    listed = asyncio.run(run())
+    if as_json:
+        print_json(TypeAdapter(list[ListedImplementation]).dump_python(listed, mode="json"))
+    elif listed:
+        out.print(list_table(listed))
+    else:
+        say("No implementation." if everything else "No implementation is running; --all lists closed ones too.")
+
+
+@app.command(rich_help_panel=PANEL)
+def show(id: Identifier, as_json: AsJson = False, data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
+    """Show where an implementation stands: steps, decisions, what it waits for, why it is blocked."""
+    workflow_id = implementation_id(id)
+
+    async def run() -> None:
+        async with open_desk(data_dir) as desk:
+            status = await desk.status(workflow_id)
+            if as_json:
+                print_json(status.model_dump(mode="json"))
+            else:
+                out.print(status_view(status, {}, datetime.now(UTC)))
+
+    asyncio.run(run())
+
+
+@app.command(rich_help_panel=PANEL)
+def watch(id: Identifier, data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
+    """Follow an implementation until it ends; exit code 0 means deployed."""
+    workflow_id = implementation_id(id)
+
+    async def run() -> bool:
+        async with open_desk(data_dir) as desk:
+            return await _follow(desk, workflow_id)
+
+    raise typer.Exit(0 if asyncio.run(run()) else 1)
+
+
+@app.command(rich_help_panel=PANEL)
+def resume(
+    id: Identifier,
+    reason: Annotated[str | None, typer.Option(help="What was mended.")] = None,
+    data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
+) -> None:
+    """Let a blocked implementation go on."""
+    workflow_id = implementation_id(id)
+
+    async def run() -> None:
+        async with open_desk(data_dir) as desk:
+            await desk.resume(workflow_id, reason)
+
+    asyncio.run(run())
+    say(f"Resumed: {workflow_id}")
+
+
+@app.command(rich_help_panel=PANEL)
+def abort(
+    id: Identifier,
+    reason: Annotated[str, typer.Option(help="Why; it is written to the open ticket.", show_default=False)],
+    data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
+) -> None:
+    """End an implementation before its time; its open ticket is commented and closed."""
+    workflow_id = implementation_id(id)
+    if not reason.strip():
+        raise ConsoleFault("--reason must say why", exit_code=2)
+
+    async def run() -> None:
+        async with open_desk(data_dir) as desk:
+            await desk.abort(workflow_id, reason.strip())
+
+    asyncio.run(run())
+    say(f"Aborted: {workflow_id}")
+
+
+async def _follow(desk: Desk, workflow_id: str) -> bool:
+    with StepScreen(out) as screen:
+        while True:
+            _, execution = await desk.execution(workflow_id)
+            screen.show(await desk.status(workflow_id))
+            if execution is not WorkflowExecutionStatus.RUNNING:
+                break
+            await asyncio.sleep(1)
+    result = await desk.result(workflow_id)
+    say(f"{result.outcome.value}: {result.reason}")
+    return result.outcome is Outcome.DEPLOYED

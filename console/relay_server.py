@@ -1,0 +1,58 @@
+"""The relay as a process: settings, a connection that may come later, a web server."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+
+from console.faults import ConsoleFault
+from relay.app import create_app
+from worker.connection import DEFAULT_ADDRESS
+from worker.data_converter import data_converter
+from worker.settings import RelaySettings, load_relay_settings
+
+logger = logging.getLogger(__name__)
+
+
+async def run_relay() -> None:
+    """Serves webhooks until SIGTERM or SIGINT. Temporal may be away; webhooks are answered 503 while it is.
+
+    Raises:
+        SettingsError: a setting of the relay is wrong.
+        UnsignedRelayError: no secret is set.
+        ConsoleFault: the address cannot be listened on.
+    """
+    settings = load_relay_settings()
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", DEFAULT_ADDRESS)
+    client = await Client.connect(**config, data_converter=data_converter, lazy=True)
+    app = create_app(client=client, secrets=settings.secrets)
+    # The server passes a signal on to the handler that was there before it, and the default one would turn an
+    # orderly stop into a death by signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_handled)
+    with _listener(settings) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+        logger.info("Listening on http://%s:%d/webhooks/jira", settings.host, settings.port)
+        await server.serve(sockets=[listener])
+
+
+def _listener(settings: RelaySettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ConsoleFault(
+            f"the relay cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
+            "set MLC_RELAY__HOST and MLC_RELAY__PORT to an address that is free"
+        ) from error
+
+
+def _already_handled(number: int, frame: FrameType | None) -> None:
+    logger.info("Stopped by %s", signal.Signals(number).name)

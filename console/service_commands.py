@@ -1,0 +1,64 @@
+"""`mlc worker`, `mlc relay` and `mlc setup`: the processes of an installation and what they need."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+
+import typer
+from temporalio.service import RPCError
+
+from console.desk import open_desk
+from console.faults import ConsoleFault
+from console.options import DataDirectory
+from console.output import out
+from console.relay_server import run_relay
+from console.stack import DEFAULT_DATA_DIRECTORY
+from worker.search_attributes import register_search_attributes
+from workflows.contract import SEARCH_ATTRIBUTES
+
+PANEL = "Serve"
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL)
+def worker() -> None:
+    """Run a worker: the process that carries implementations. Ends orderly on SIGTERM."""
+    _log_to_stderr()
+    # Loaded here only: a worker draws charts and writes documents, and no other command should wait for that.
+    asyncio.run(importlib.import_module("worker.main").run_worker())
+
+
+@app.command(rich_help_panel=PANEL)
+def relay() -> None:
+    """Run the relay: Jira's webhooks in, signals to Temporal out. Ends orderly on SIGTERM."""
+    _log_to_stderr()
+    asyncio.run(run_relay())
+
+
+@app.command(rich_help_panel=PANEL)
+def setup(data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
+    """Prepare a Temporal namespace: register the search attributes that are missing."""
+
+    async def prepare() -> None:
+        async with open_desk(data_dir) as desk:
+            try:
+                added = await register_search_attributes(desk.client)
+            except RPCError as error:
+                names = ", ".join(f"{key.name} ({key.indexed_value_type.name.title()})" for key in SEARCH_ATTRIBUTES)
+                raise ConsoleFault(
+                    f"Temporal does not let this account register search attributes ({error.message}); "
+                    f"ask an administrator for {names} in namespace {desk.client.namespace}"
+                ) from error
+        for key in SEARCH_ATTRIBUTES:
+            out.print(f"search attribute {key.name}: {'added' if key.name in added else 'there already'}")
+
+    asyncio.run(prepare())
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # One line per request says nothing that the run's history does not say better.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,76 @@
+"""`python -m sandbox.jira`: runs the Jira sandbox until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from sandbox.jira.app import DEFAULT_UPLOAD_LIMIT, SandboxSettings, create_app
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.jira",
+        description="A stand-in for Jira Data Center 10.3 with a board page. Data survives restarts.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8081, help="port to listen on (default %(default)s)")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the database")
+    parser.add_argument("--base-url", metavar="URL", help="what clients reach this server as")
+    parser.add_argument("--webhook-url", metavar="URL", help="where to deliver webhooks of every issue event")
+    parser.add_argument("--webhook-secret", metavar="SECRET", help="signs those webhooks (X-Hub-Signature)")
+    parser.add_argument(
+        "--upload-limit",
+        type=int,
+        default=DEFAULT_UPLOAD_LIMIT,
+        metavar="BYTES",
+        help="largest attachment (default %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.webhook_secret is not None and not arguments.webhook_url:
+        parser.error("--webhook-secret needs --webhook-url: without a receiver there is nothing to sign")
+    for option in ("webhook_url", "base_url"):
+        url = getattr(arguments, option)
+        if url is not None and not url.startswith(("http://", "https://")):
+            parser.error(f"--{option.replace('_', '-')} must be an absolute http or https URL, not '{url}'")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT, and returns the exit code."""
+    arguments = _arguments(argv)
+    reachable = "127.0.0.1" if arguments.host in ("0.0.0.0", "::") else arguments.host
+    settings = SandboxSettings(
+        data=arguments.data,
+        base_url=arguments.base_url or f"http://{reachable}:{arguments.port}",
+        webhook_url=arguments.webhook_url,
+        webhook_secret=arguments.webhook_secret,
+        upload_limit=arguments.upload_limit,
+    )
+    try:
+        app = create_app(settings)
+    except (OSError, sqlite3.Error) as problem:
+        print(f"--data {arguments.data}: cannot keep data there: {problem}", file=sys.stderr)  # noqa: T201
+        return 1
+    # uvicorn raises the signal that ended it once more when it is done; a requested end is exit code 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
