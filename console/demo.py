@@ -105,8 +105,13 @@ class Performance:
     async def _act(self) -> None:
         if self.status.blocked:
             await self._unblock()
-        elif self.status.waiting_on and self.status.waiting_on.ticket not in self._decided:
+        elif self.status.waiting_on and self._can_be_decided(self.status.waiting_on):
             await self._decide(self.status.waiting_on)
+
+    def _can_be_decided(self, waiting_on: WaitingOn) -> bool:
+        # A verdict on the results counts only once there is a document to read.
+        unread = waiting_on.gate is Gate.RESULTS and self.status.document is None
+        return waiting_on.ticket not in self._decided and not unread
 
     async def _unblock(self) -> None:
         blocked = self.status.blocked
@@ -184,7 +189,8 @@ async def perform(name: ScenarioName, running: RunningStack, console: Console) -
         document = await _save_document(performance.status, jira, running.directory / "documents")
         complaints = [*_complaints(performance, ending, tickets), *await _workflow_problems(desk)]
     _print_outcome(console, ending, time.monotonic() - began)
-    for label, value in _links(performance, running, started, sorted(tickets), document):
+    run = desk.link(started.workflow_id, started.run_id)
+    for label, value in _links(running, run, ending, sorted(tickets), performance.status.snapshot_id, document):
         console.print(Text.assemble((f"  {label:<10} ", "bold"), value), soft_wrap=True)
     _print_verdict(console, name, complaints)
     return not complaints
@@ -232,13 +238,15 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _links(
-    performance: Performance, running: RunningStack, started: Started, tickets: Sequence[str], document: Path | None
+    running: RunningStack, run: str, ending: Ending, tickets: Sequence[str], snapshot: str | None, document: Path | None
 ) -> list[tuple[str, str]]:
-    addresses, snapshot = running.addresses, performance.status.snapshot_id
-    links = [("Run", performance.desk.link(started.workflow_id, started.run_id))]
+    addresses = running.addresses
+    links = [("Run", run)]
     links += [("Ticket", f"{addresses.jira}/browse/{ticket}") for ticket in tickets]
     if snapshot:
         links.append(("Snapshot", f"{addresses.modelop}/snapshots/{snapshot}"))
+    if snapshot and ending.how == Outcome.DEPLOYED:
+        links.append(("Archived", f"{addresses.modelop}/snapshots/{snapshot}/documents/0"))
     if document:
         links.append(("Document", str(document)))
     return links

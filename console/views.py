@@ -91,10 +91,12 @@ def steps_of(status: ImplementationStatus, now: datetime) -> list[Step]:
 def steps_table(steps: Sequence[Step], urls: Mapping[str, str]) -> Table:
     """The steps as a table; tickets that have an address in `urls` are links."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    # Least widths keep the columns from jumping while the words in them change.
-    for heading, least in (("Step", 22), ("State", 20), ("Ticket", 7), ("Decided by", 12)):
-        table.add_column(heading, no_wrap=heading in ("Step", "Ticket"), min_width=least, header_style="bold")
-    table.add_column("Took", justify="right", min_width=7, header_style="bold", no_wrap=True)
+    # Fixed widths keep the columns from jumping while the words in them change; only the last one gives way.
+    table.add_column("Step", width=22, no_wrap=True, header_style="bold")
+    table.add_column("State", width=22, header_style="bold")
+    table.add_column("Took", width=9, no_wrap=True, justify="right", header_style="bold")
+    table.add_column("Ticket", min_width=7, no_wrap=True, header_style="bold")
+    table.add_column("Decided by", header_style="bold")
     for step in steps:
         state = Text(f"{step.state.symbol} {step.state.words}", style=step.state.style)
         if step.note:
@@ -102,9 +104,9 @@ def steps_table(steps: Sequence[Step], urls: Mapping[str, str]) -> Table:
         table.add_row(
             Text(step.name, style="dim" if step.state is StepState.TO_COME else ""),
             state,
+            Text(_duration(step.took)),
             _tickets(step.tickets, urls),
             Text(step.decided_by),
-            Text(_duration(step.took)),
         )
     return table
 
@@ -161,10 +163,11 @@ def _step(stage: MlcStage, name: str, gate: Gate | None, status: ImplementationS
     following = status.timeline[index + 1] if index + 1 < len(status.timeline) else None
     until = following.at if following else now
     waits_here = status.waiting_on is not None and status.waiting_on.gate is gate
+    being_written = gate is Gate.RESULTS and status.document is None
     open_ticket = [status.waiting_on.ticket] if waits_here and status.waiting_on else []
     return Step(
         name=name,
-        state=_state(following, status, waits_here),
+        state=_state(following, status, waits_here and not being_written),
         note=_note(stage, status, following),
         tickets=tuple(dict.fromkeys([*(decision.ticket for decision in decisions), *open_ticket])),
         decided_by=", ".join(dict.fromkeys(each.decided_by_name or each.decided_by for each in decisions)),
@@ -183,6 +186,8 @@ def _state(following: TimelineEntry | None, status: ImplementationStatus, waits_
 def _note(stage: MlcStage, status: ImplementationStatus, following: TimelineEntry | None) -> str:
     if following is None and status.blocked:
         return status.blocked.cause
+    if stage is MlcStage.RESULTS_APPROVAL and following is None and status.document is None:
+        return "writing the document"
     if stage is MlcStage.RISK_TESTS and status.test_runs:
         failed = sum(1 for run in status.test_runs if run.error)
         runs = len(status.test_runs)

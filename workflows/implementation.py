@@ -361,7 +361,7 @@ class SagemakerModelImplementationWorkflow:
             summary=f"Open the ticket: {jira.TITLES[request.gate]}",
         )
         self._board.links[ticket.key] = ticket.url
-        self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=workflow.now())
+        self._board.open_ticket = ticket.key
         self._board.publish()
         self._mirror = await self._outside.notify(
             f"ticket:{gate}:{request.round}",
@@ -377,6 +377,8 @@ class SagemakerModelImplementationWorkflow:
 
     async def _await_decision(self, gate: Gate, ticket: jira.Ticket, not_before: datetime | None = None) -> None:
         """Waits until Jira shows a decision on the ticket, records it, and goes on or raises `GateRejected`."""
+        self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=workflow.now())
+        self._board.publish()
         # A ticket that stood there before us may be decided already, with nobody left to tell.
         self._hinted = self._hinted or ticket.adopted
         found = None
@@ -399,12 +401,16 @@ class SagemakerModelImplementationWorkflow:
         )
         self._board.links[reading.key] = reading.url
         self._board.status.decisions.append(decision)
-        self._board.status.waiting_on = None
-        self._ticket = None
+        self._release_ticket()
         self._board.publish()
         await self._close_mirror(reading.status, decision)
         if decision.verdict is Verdict.REJECTED:
             raise GateRejected(decision)
+
+    def _release_ticket(self) -> None:
+        self._ticket = None
+        self._board.open_ticket = None
+        self._board.status.waiting_on = None
 
     async def _new_decision(
         self, ticket: jira.Ticket, reading: jira.TicketReading, not_before: datetime | None
@@ -633,8 +639,7 @@ class SagemakerModelImplementationWorkflow:
             summary="Say that the run ended",
         )
         await self._outside.notices_settled(policies.CLEAN_UP_TIMEOUT)
-        self._ticket = None
-        self._board.status.waiting_on = None
+        self._release_ticket()
         self._board.enter(stage)
         return self._result(Outcome.ABORTED, reached, reason)
 

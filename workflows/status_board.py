@@ -22,11 +22,16 @@ with workflow.unsafe.imports_passed_through():
 
 
 class StatusBoard:
-    """Holds the status that the query answers, and shows every change in the Web UI and in search attributes."""
+    """Holds the status that the query answers, and shows every change in the Web UI and in search attributes.
+
+    `open_ticket` is known to the search attributes from its opening on; `status.waiting_on` names it once a person
+    can decide, which for the review is after its document is attached.
+    """
 
     def __init__(self) -> None:
         self.status = ImplementationStatus(model_id="")
         self.links: dict[str, str] = {}
+        self.open_ticket: str | None = None
         self._published: dict[str, Any] = {}
 
     @property
@@ -42,11 +47,10 @@ class StatusBoard:
 
     def publish(self) -> None:
         """Shows the status: one upsert for all search attributes that changed, and the current details."""
-        waiting_on = self.status.waiting_on
         values: dict[SearchAttributeKey[Any], Any] = {
             MODEL_ID_ATTRIBUTE: self.status.model_id,
             STAGE_ATTRIBUTE: self.status.stage.value,
-            TICKET_ATTRIBUTE: waiting_on.ticket if waiting_on else None,
+            TICKET_ATTRIBUTE: self.open_ticket,
             BLOCKED_ATTRIBUTE: self.status.blocked is not None,
         }
         changes: list[SearchAttributeUpdate[Any]] = [

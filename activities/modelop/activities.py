@@ -125,12 +125,12 @@ class ModelOpActivities:
             ApplicationError: `RiskTestsMissing`; the message says what to do about it.
         """
         if self._settings.risk_tests_snapshot_id:
-            return rest.risk_tests(await self._pinned_risk_tests(self._settings.risk_tests_snapshot_id))
+            return entities.risk_tests(await self._pinned_risk_tests(self._settings.risk_tests_snapshot_id))
         models = await self._risk_tests_models()
         snapshot = await self._newest_snapshot(models) if models else None
         if snapshot is None:
             raise self._risk_tests_missing(models)
-        return rest.risk_tests(snapshot)
+        return entities.risk_tests(snapshot)
 
     @activity.defn(name="start_test_job")
     async def start_test_job(self, request: TestJobRequest) -> TestJob:
@@ -192,14 +192,10 @@ class ModelOpActivities:
                 model=request.model_id,
                 job=request.job_id,
             )
-            stored = {"testResults": results, **await self._client.post(rest.MODEL_TEST_RESULTS, body)}
-        model = rest.sub(snapshot, "storedModel")
-        failed, not_applicable = classify(
-            execution_errors(rest.sub(stored, "testResults")),
-            entities.methodology(model),
-            score_is_text=entities.score_is_text(model),
-        )
-        return TestResult(result_id=rest.text(stored, "id"), failed_monitors=failed, not_applicable=not_applicable)
+            stored = {**await self._client.post(rest.MODEL_TEST_RESULTS, body), "testResults": results}
+        elif not rest.sub(stored, "testResults"):
+            stored = await self._client.get_result(rest.text(stored, "id"))
+        return _test_result(stored, rest.sub(snapshot, "storedModel"))
 
     @activity.defn(name="send_notification")
     async def send_notification(self, request: NotificationRequest) -> Notification:
@@ -236,7 +232,6 @@ class ModelOpActivities:
             ApplicationError: `SnapshotChanged`, the snapshot is gone, its frozen model is not the one that was
                 approved, or the approved document is not on it byte for byte.
         """
-        path = rest.entity_path(rest.DEPLOYABLE_MODELS, request.snapshot_id)
         _verify(await self._approved_snapshot(request.snapshot_id), request)
         deployed_id = await self._deployed_model_id(request)
         record = rest.approval_record(
@@ -252,7 +247,7 @@ class ModelOpActivities:
             recorded = record.items() <= rest.sub(snapshot, "metaData", "custom", "mlc").items()
             return None if recorded and snapshot.get("state") == rest.DEPLOYED else rest.deployed_patch(record)
 
-        await self._client.amend(path, deployed)
+        await self._client.amend(rest.entity_path(rest.DEPLOYABLE_MODELS, request.snapshot_id), deployed)
         return Deployment(deployed_model_id=deployed_id)
 
     async def _ours(self, collection: str, run: RunIdentity, matches: Callable[[Entity], bool]) -> Entity | None:
@@ -401,6 +396,15 @@ def _results_of(job: Entity) -> Entity:
         return decoded_results(job)
     except UnreadableResult as error:
         raise _final(OutsideError.UNEXPECTED_ANSWER, f"Job {job.get('id')} left no result: {error}") from None
+
+
+def _test_result(stored: Entity, model: Entity) -> TestResult:
+    failed, not_applicable = classify(
+        execution_errors(rest.sub(stored, "testResults")),
+        entities.methodology(model),
+        score_is_text=entities.score_is_text(model),
+    )
+    return TestResult(result_id=rest.text(stored, "id"), failed_monitors=failed, not_applicable=not_applicable)
 
 
 def _rule_results(results: Entity) -> list[Entity]:

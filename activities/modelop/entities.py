@@ -11,7 +11,7 @@ from activities.links import Links
 from activities.modelop import rest
 from activities.modelop.exchange import finite_json
 from activities.modelop.rest import Entity
-from activities.modelop.types import Asset, AssetRole, BusinessModel, Snapshot
+from activities.modelop.types import Asset, AssetRole, BusinessModel, RiskTests, Snapshot
 
 MAX_ASSETS = 200
 MAX_NAME_CHARACTERS = 120
@@ -55,6 +55,13 @@ def snapshot(entity: Entity, links: Links) -> Snapshot:
         assets=assets(model),
         url=links.snapshot(snapshot_id),
     )
+
+
+def risk_tests(entity: Entity) -> RiskTests:
+    """A monitor's snapshot as the process knows it."""
+    model = rest.sub(entity, "storedModel")
+    name = _short(rest.sub(entity, "metaData"), "name") or model_name(model)
+    return RiskTests(snapshot_id=rest.text(entity, "id"), model_id=rest.text(model, "id"), name=name)
 
 
 def model_name(model: Entity) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,11 @@ from temporalio.exceptions import ApplicationError
 from activities.errors import OutsideError, answered, unexpected, unreachable
 
 TIMEOUT_SECONDS = 10.0
+"""The longest wait for one step: a connection, a piece of the answer."""
+
+TOTAL_SECONDS = 25.0
+"""The longest a whole call may take. A server that sends drop by drop never exceeds the other limit."""
+
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """The largest answer that is read. Lists embed whole snapshots and results, so it is generous."""
 
@@ -75,12 +81,13 @@ class HttpExchange:
         """
         request = self._http.build_request(method, url, params=query, headers=headers, content=content, data=form)
         try:
-            response = await self._http.send(request, stream=True)
-            try:
-                body = await self._read(response, call)
-            finally:
-                await response.aclose()
-        except (httpx.HTTPError, httpx.StreamError, UnicodeError) as error:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                response = await self._http.send(request, stream=True)
+                try:
+                    body = await self._read(response, call)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.StreamError, UnicodeError, TimeoutError) as error:
             raise unreachable(self._system, call, error) from None
         credential = request.headers.get("Authorization", "").rpartition(" ")[2]
         return Answer(response.status_code, response.headers, body, credential)

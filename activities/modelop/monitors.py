@@ -106,7 +106,9 @@ def classify(
         text = text[:MAX_TEXT_CHARACTERS]
         rule = _recognise(text)
         applicable = rule is None or _is_applicable(rule.scope, text, methodology, score_is_text)
-        problem = MonitorProblem(monitor=rule.monitor if rule else "", message=plain(text, MAX_MESSAGE_CHARACTERS))
+        problem = MonitorProblem(
+            monitor=rule.monitor.value if rule else "", message=plain(text, MAX_MESSAGE_CHARACTERS)
+        )
         _add(failed if applicable else not_applicable, problem)
     return failed[:MAX_PROBLEMS], not_applicable[:MAX_PROBLEMS]
 

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError
 from activities.identity import RunIdentity
-from activities.modelop.types import DecisionRecord, NotificationRequest, RiskTests, TicketAssignment
+from activities.modelop.types import DecisionRecord, NotificationRequest, TicketAssignment
 
 Entity = dict[str, Any]
 """One object of ModelOp Center as JSON."""
@@ -299,13 +299,6 @@ def is_in_production(deployed: Entity, model_id: str) -> bool:
     """Whether a deployed model is a snapshot of `model_id` on an engine in production."""
     of_model = sub(deployed, "deployableModel", "storedModel").get("id") == model_id
     return of_model and deployed.get("state") == DEPLOYED and sub(deployed, "engine").get("inProduction") is True
-
-
-def risk_tests(snapshot: Entity) -> RiskTests:
-    """A monitor's snapshot as the process knows it."""
-    model = sub(snapshot, "storedModel")
-    name = text(sub(snapshot, "metaData"), "name") or text(sub(model, "modelMetaData"), "name")
-    return RiskTests(snapshot_id=text(snapshot, "id"), model_id=text(model, "id"), name=name)
 
 
 def _run_mark(run: RunIdentity) -> Entity:

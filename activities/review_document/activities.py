@@ -1,4 +1,4 @@
-"""The activities that make the review document, hang it on its ticket, and add it to the snapshot once it is approved."""
+"""Activities that make the review document, attach it to its ticket, and add it to the approved snapshot."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Awaitable, Mapping
-from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError, plain
-from activities.jira.types import TicketReference
+from activities.jira.types import Attachment, TicketReference
 from activities.review_document.package import content_sha256, sha256
 from activities.review_document.render import render
 from activities.review_document.review import Review
@@ -47,33 +46,13 @@ class ModelOp(Protocol):
         """Adds a file to the snapshot; one that is there already is not added again."""
 
 
-class Attached(Protocol):
-    """An attachment as Jira has it."""
-
-    @property
-    def attachment_id(self) -> str:
-        """Its id."""
-
-    @property
-    def filename(self) -> str:
-        """Its name."""
-
-    @property
-    def size(self) -> int:
-        """Its size in bytes."""
-
-    @property
-    def created(self) -> datetime:
-        """When it was attached."""
-
-
 class Jira(Protocol):
     """What is needed of Jira."""
 
-    async def list_attachments(self, issue_id: str) -> list[Any]:
+    async def list_attachments(self, issue_id: str) -> list[Attachment]:
         """The attachments of a ticket."""
 
-    async def attach(self, issue_id: str, filename: str, content: bytes) -> Any:
+    async def attach(self, issue_id: str, filename: str, content: bytes) -> Attachment:
         """Attaches a file to a ticket."""
 
     async def download(self, attachment_id: str) -> bytes:
@@ -133,13 +112,11 @@ class ReviewDocumentActivities:
         )
         return document
 
-    async def _attached_once(self, ticket: TicketReference, filename: str, content: bytes) -> Attached:
-        for attachment in await self._jira.list_attachments(ticket.issue_id):
-            found: Attached = attachment
+    async def _attached_once(self, ticket: TicketReference, filename: str, content: bytes) -> Attachment:
+        for found in await self._jira.list_attachments(ticket.issue_id):
             if (found.filename, found.size) == (filename, len(content)):
                 return found
-        attached: Attached = await self._jira.attach(ticket.issue_id, filename, content)
-        return attached
+        return await self._jira.attach(ticket.issue_id, filename, content)
 
     async def _archive(self, request: ArchiveRequest) -> ArchivedDocument:
         document = request.document
@@ -185,9 +162,8 @@ def _review(request: ReviewDocumentRequest, snapshot: Mapping[str, Any], result:
         raise _unreadable(f"test result {request.result_id} has no testResults object")
     tested = result.get("deployableModelId")
     if tested is not None and tested != request.snapshot_id:
-        raise _unreadable(
-            f"test result {request.result_id} belongs to snapshot {plain(str(tested), 60)}, not to {request.snapshot_id}"
-        )
+        other = plain(str(tested), 60)
+        raise _unreadable(f"test result {request.result_id} belongs to snapshot {other}, not to {request.snapshot_id}")
     model = snapshot.get("storedModel")
     if not isinstance(model, Mapping):
         raise _unreadable(f"snapshot {request.snapshot_id} holds no storedModel")

@@ -72,7 +72,14 @@ class Chart:
     alt: str
 
 
-def limit_bars(values: pd.Series[float], passes: Interval, *, measure: str, centre: float = 0.0) -> Chart:
+def limit_bars(
+    values: pd.Series[float],
+    passes: Interval,
+    *,
+    measure: str,
+    centre: float = 0.0,
+    printed: Callable[[float, Sequence[float]], str] = number,
+) -> Chart:
     """Horizontal bars with the limits as lines.
 
     Args:
@@ -80,13 +87,14 @@ def limit_bars(values: pd.Series[float], passes: Interval, *, measure: str, cent
         passes: the range of a PASS. Bars that end outside are hatched and in another colour.
         measure: name of the axis.
         centre: where the bars start.
+        printed: turns a value and the limits into the text beside the bar.
     """
     ordered = values.iloc[:MAX_BARS]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for row, value in enumerate(ordered):
-            _bar(axes, row, value, centre, passes)
+            _bar(axes, row, value, centre, passes, printed(value, passes.bounds))
         _name_rows(figure, axes, [str(name) for name in ordered.index])
         _frame(figure, top=0.24, bottom=0.44)
         axes.set_xlabel(measure)
@@ -97,7 +105,7 @@ def limit_bars(values: pd.Series[float], passes: Interval, *, measure: str, cent
             axes.axvline(centre, color=MUTED, linewidth=0.8)
 
     height = 0.85 + 0.215 * len(ordered)
-    listed = "; ".join(f"{name} {number(value, passes.bounds)}" for name, value in ordered.items())
+    listed = "; ".join(f"{name} {printed(value, passes.bounds)}" for name, value in ordered.items())
     left_out = f" The first {len(ordered)} of {len(values)} are shown." if len(values) > len(ordered) else ""
     return Chart(_png(draw, height), f"Bar chart, {measure}. Limit {passes}. {listed}.{left_out}")
 
@@ -161,7 +169,7 @@ def metric_bars(values: pd.Series[float]) -> Chart:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for row, value in enumerate(values):
-            _bar(axes, row, value, 0.0, Interval())
+            _bar(axes, row, value, 0.0, Interval(), number(value))
         _name_rows(figure, axes, [str(name) for name in values.index])
         _frame(figure, top=0.08, bottom=0.3)
         _leave_room(axes, 0.0, list(values))
@@ -241,7 +249,7 @@ def _calibration(axes: Axes, bins: pd.DataFrame) -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def _bar(axes: Axes, row: float, value: float, centre: float, passes: Interval) -> None:
+def _bar(axes: Axes, row: float, value: float, centre: float, passes: Interval, text: str) -> None:
     within = value in passes
     axes.barh(
         row,
@@ -256,7 +264,7 @@ def _bar(axes: Axes, row: float, value: float, centre: float, passes: Interval) 
     offset, side = (3, "left") if value >= centre else (-3, "right")
     # The number stays readable where a limit line runs through it.
     axes.annotate(
-        number(value, passes.bounds),
+        text,
         (value, row),
         (offset, 0),
         textcoords="offset points",

@@ -330,7 +330,8 @@ def _p_values(family: str) -> Callable[[ReviewLayout, Review], None]:
             values = pd.Series({v.test.removesuffix(" p-value"): v.value for v in judged}, dtype=float)
             passes = standard_thresholds().of(judged[0].threshold_id).passes
             layout.figure(
-                charts.limit_bars(values, passes, measure="p-value"), f"{family}: p-values against their limit"
+                charts.limit_bars(values, passes, measure="p-value", printed=p_value),
+                f"{family}: p-values against their limit",
             )
 
     return write

@@ -87,11 +87,9 @@ def count(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
-def p_value(value: float | None) -> str:
-    """A p-value: three decimals, `< 0.001` below that."""
-    if value is None:
-        return "–"
-    return "< 0.001" if 0 <= value < 0.001 else f"{value:.3f}"
+def p_value(value: float | None, limits: Iterable[float] = ()) -> str:
+    """A p-value: never exactly zero, "< 0.001" instead."""
+    return "< 0.001" if value is not None and 0 <= value < 0.001 else number(value, limits)
 
 
 def size(value: Any) -> str:

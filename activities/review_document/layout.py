@@ -7,6 +7,7 @@ rows, and it has no interface for header rows, table descriptions or alternative
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ KEPT_TOGETHER = 9
 MAX_ALT = 1200
 
 _FIRST_BOOKMARK = 100
+_SIGNED_NUMBER = re.compile(r"([<>≤≥]) (?=[\d−])")
 _WRAPPER = (f"<w:body {nsdecls('w')}>", "</w:body>")
 
 
@@ -235,9 +237,14 @@ def _run(text: Text) -> str:
     tone = Tone.GAP if text.content == NOT_PROVIDED and text.tone is Tone.PLAIN else text.tone
     properties = f'<w:rPr><w:rStyle w:val="{tone}"/></w:rPr>' if tone else ""
     parts = "<w:tab/>".join(
-        f'<w:t xml:space="preserve">{escape(part)}</w:t>' for part in printable(text.content).split("\t")
+        f'<w:t xml:space="preserve">{escape(part)}</w:t>' for part in _typeset(text.content).split("\t")
     )
     return f"<w:r>{properties}{parts}</w:r>"
+
+
+def _typeset(text: str) -> str:
+    """Printable text in which no line ends between a sign and its number."""
+    return _SIGNED_NUMBER.sub("\\1\u00a0", printable(text))
 
 
 def _block(runs: str, style: str, extra: str = "") -> str:

@@ -266,11 +266,11 @@ def _data(layout: ReviewLayout, review: Review) -> None:
         layout.paragraph(["Assets: ", NOT_PROVIDED, "."])
         return
     columns = [
-        Column("Role", 0.22),
-        Column("File", 0.26),
-        Column("Format", 0.11),
-        Column("Size", 0.13, Align.NUMBER),
-        Column("SHA-256", 0.34),
+        Column("Role", 0.21),
+        Column("File", 0.22),
+        Column("Format", 0.09),
+        Column("Size", 0.11, Align.NUMBER),
+        Column("SHA-256", 0.37),
     ]
     rows: list[Sequence[Inline]] = [
         [

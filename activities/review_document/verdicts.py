@@ -24,7 +24,17 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.modelop.monitors import Monitor
 from activities.modelop.types import MonitorProblem
-from activities.review_document.formatting import NOT_PROVIDED, clean, count, counted, finite, label, number, or_gap
+from activities.review_document.formatting import (
+    NOT_PROVIDED,
+    clean,
+    count,
+    counted,
+    finite,
+    label,
+    number,
+    or_gap,
+    p_value,
+)
 from activities.review_document.results import group_disparities, numbers_behind, regression, stability
 from activities.review_document.thresholds import (
     Applies,
@@ -159,7 +169,7 @@ def _stranger(problem: MonitorProblem) -> Verdict:
     )
 
 
-_NOT_RUN = "This test has no result; what it would have shown is unknown."
+_NOT_RUN = "This test has no usable result; what it would have shown is unknown."
 
 
 class _Judge:
@@ -301,9 +311,8 @@ NO_NUMBER = -math.inf
 def _shown(threshold: Threshold, value: float | None) -> str:
     if threshold.unit:
         return count(value)
-    if threshold.p_value and value is not None and 0 <= value < 0.001:
-        return "< 0.001"
-    return number(value, threshold.passes.bounds)
+    printed = p_value if threshold.p_value else number
+    return printed(value, threshold.passes.bounds)
 
 
 def _why_unusable(metric: str, raw: Any) -> str:

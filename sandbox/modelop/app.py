@@ -93,7 +93,7 @@ async def _api_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_response(error.status_code, str(error.detail), request.url.path, error.headers)
+    return error_response(error.status_code, f"{error.detail}.", request.url.path, error.headers)
 
 
 async def _unexpected_error(request: Request, error: Exception) -> Response:

@@ -86,14 +86,11 @@ class JobRunner:
             result = await self._compute(job)
         except JobFailure as failure:
             self._finish(job["id"], f"ERROR: {failure}", jobStatus="ERROR", jobResult="FAILURE")
-        except OSError:
-            logger.exception("Job %s could not be started", job["id"])
-            self._finish(
-                job["id"],
-                "ERROR: the runtime could not start the job; see the server's log",
-                jobStatus="ERROR",
-                jobResult="FAILURE",
-            )
+        # Whatever happens to one job, the ones behind it in the queue must have their turn.
+        except Exception:
+            logger.exception("Job %s could not be run", job["id"])
+            message = "ERROR: the runtime could not run the job; the server's log says why"
+            self._finish(job["id"], message, jobStatus="ERROR", jobResult="FAILURE")
         else:
             self._finish(
                 job["id"],
@@ -134,7 +131,7 @@ class JobRunner:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            logger.error("Job %s: the tests ended with %s: %s", job["id"], process.returncode, errors.decode())
+            logger.warning("Job %s: exit code %s: %s", job["id"], process.returncode, errors.decode(errors="replace"))
             raise JobFailure(f"the tests ended unexpectedly with exit code {process.returncode}")
         answer: dict[str, Any] = json.loads(output)
         if "error" in answer:

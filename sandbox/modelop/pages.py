@@ -70,19 +70,15 @@ class Pages:
 
     async def models(self) -> Response:
         """All models, monitors apart."""
-        models = self._all("storedModels")
-        snapshots = self._all("deployableModels")
-        notifications = self._all("notifications")
-        rows = [
+        snapshots = self._store.count_by("deployableModels", "storedModel.id")
+        notifications = self._store.count_by("notifications", "storedModelId", where_true="open")
+        rows: list[dict[str, Any]] = [
             {
                 "model": model,
-                "snapshots": sum(snapshot["storedModel"]["id"] == model["id"] for snapshot in snapshots),
-                "open": sum(
-                    notification["open"] and notification.get("storedModelId") == model["id"]
-                    for notification in notifications
-                ),
+                "snapshots": snapshots.get(model["id"], 0),
+                "open": notifications.get(model["id"], 0),
             }
-            for model in reversed(models)
+            for model in reversed(self._all("storedModels"))
         ]
         monitors = [row for row in rows if _is_monitor(row["model"])]
         return self._page("models.html", business=[row for row in rows if row not in monitors], monitors=monitors)

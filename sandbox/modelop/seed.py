@@ -79,13 +79,14 @@ async def seed(registry: Registry) -> None:
     if not registry.store.is_empty():
         return
     await _make_data(registry)
-    for model_id, model in _models().items():
-        _add(registry, "storedModels", model, model_id)
     snapshot = {
         "storedModel": {"id": STANDARD_RISK_TESTS},
         "metaData": {"name": "Standard Risk Tests_v1", "description": "The tests that every model takes."},
     }
-    _add(registry, "deployableModels", snapshot, STANDARD_RISK_TESTS_SNAPSHOT)
+    with registry.store.transaction():
+        for model_id, model in _models().items():
+            _add(registry, "storedModels", model, model_id)
+        _add(registry, "deployableModels", snapshot, STANDARD_RISK_TESTS_SNAPSHOT)
 
 
 async def _make_data(registry: Registry) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sqlite3
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,6 +185,27 @@ class Store:
             (collection, f"$.{path}", value),
         )
         return [_load(row[0]) for row in rows]
+
+    def count_by(self, collection: str, path: str, *, where_true: str | None = None) -> dict[str, int]:
+        """How many entities there are for each value at a dotted path, only those whose field `where_true` is true."""
+        condition = "" if where_true is None else "AND json_extract(body, :condition)"
+        rows = self._database.execute(
+            "SELECT json_extract(body, :path), count(*) FROM entity "
+            f"WHERE collection = :collection {condition} GROUP BY 1",
+            {"collection": collection, "path": f"$.{path}", "condition": f"$.{where_true}"},
+        )
+        return dict(rows.fetchall())
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written inside is kept together, or not at all."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
     def add_token(self, token: str, record: TokenRecord) -> None:
         """Remembers an issued token, and forgets those that expired before this moment."""

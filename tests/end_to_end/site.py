@@ -66,7 +66,7 @@ class Site:
         return [
             n
             for n in await self.all("notifications")
-            if n["storedModelId"] == run.model_id and n["createdDate"] >= started.strftime("%Y-%m-%dT%H:%M:%S")
+            if n["storedModelId"] == run.model_id and n["createdDate"] >= started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         ]
 
     async def patch(self, path: str, change: Entity) -> None:
@@ -115,13 +115,7 @@ class Run:
 
     async def waiting_on(self, gate: str) -> str:
         """Waits until a gate's ticket can be decided; returns its key."""
-        status = await self.until(
-            lambda s: (
-                s.waiting_on is not None
-                and s.waiting_on.gate == gate
-                and (gate != "ResultsApproval" or s.document is not None)
-            )
-        )
+        status = await self.until(lambda s: s.waiting_on is not None and s.waiting_on.gate == gate)
         assert status.waiting_on is not None
         return status.waiting_on.ticket
 

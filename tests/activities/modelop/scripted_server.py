@@ -12,13 +12,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `cut` ends the connection without an answer, `truncated` in the middle of the body."""
+    """One answer. `cut` ends the connection without an answer, `truncated` in the middle of the body.
+
+    With a `pause` in seconds, the body comes byte by byte.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     truncated: bool = False
+    pause: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,7 @@ class ScriptedServer:
             self.received.append(await _request(reader))
             reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
             if not reply.cut:
-                writer.write(_bytes(reply))
-                await writer.drain()
+                await _send(writer, reply)
         except (ConnectionError, asyncio.IncompleteReadError):
             return
         finally:
@@ -88,8 +91,17 @@ async def _request(reader: asyncio.StreamReader) -> Received:
     return Received(method, parts.path, dict(parse_qsl(parts.query)), headers, body)
 
 
-def _bytes(reply: Reply) -> bytes:
+async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
+    writer.write(_head(reply))
+    pieces = [reply.body[n : n + 1] for n in range(len(reply.body))] if reply.pause else [reply.body]
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(reply.pause)
+
+
+def _head(reply: Reply) -> bytes:
     declared = len(reply.body) + (100 if reply.truncated else 0)
     headers = {"Content-Length": str(declared), "Connection": "close", **reply.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {reply.status} Reason\r\n{lines}\r\n".encode() + reply.body
+    return f"HTTP/1.1 {reply.status} Reason\r\n{lines}\r\n".encode()

@@ -16,6 +16,7 @@ from activities.links import Links
 from activities.modelop.activities import ModelOpActivities
 from activities.modelop.client import AMEND_ATTEMPTS, ModelOpClient
 from activities.modelop.entities import fingerprint
+from activities.modelop.rest import document_body
 from activities.modelop.types import DecisionRecord, DeployRequest, Snapshot, SnapshotRequest
 from sandbox.modelop.seed import GERMAN_CREDIT
 from tests.activities.modelop.conftest import Run, listed, settings_for
@@ -216,3 +217,18 @@ async def test_a_document_whose_bytes_were_changed_under_its_hash_is_not_deploye
         await perform(activities.mark_deployed, request)
     assert caught.value.type == "SnapshotChanged"
     assert [sent.method for sent in scripted.received] == ["GET"]
+
+
+async def test_a_snapshot_that_changes_after_the_first_look_is_not_marked(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, run: RunIdentity
+) -> None:
+    document = document_body("Model-Review.docx", DOCUMENT, SHA256)
+    approved = {"id": "s1", "version": 1, "storedModel": {}, "modelDocuments": [document]}
+    marker = {"id": "d1", "deployableModel": {"id": "s1"}}
+    replaced = {**approved, "version": 2, "modelDocuments": []}
+    scripted.script(json_reply(approved), json_reply({"_embedded": {"deployedModels": [marker]}}), json_reply(replaced))
+    activities = ModelOpActivities(scripted_client, settings_for(scripted.url), Links())
+    frozen = Snapshot(snapshot_id="s1", name="s", model_version=0, fingerprint=fingerprint({}))
+    with pytest.raises(ApplicationError, match="is not on it"):
+        await perform(activities.mark_deployed, deployment(run, frozen))
+    assert [sent.method for sent in scripted.received] == ["GET", "GET", "GET"]

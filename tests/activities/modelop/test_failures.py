@@ -100,6 +100,16 @@ async def test_nobody_listening_is_retried() -> None:
     assert (error.type, error.non_retryable) == ("Unreachable", False)
 
 
+async def test_a_server_that_sends_drop_by_drop_is_given_up(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "TOTAL_SECONDS", 0.3)
+    scripted.script(Reply(200, b'{"id": "m1"}', pause=0.1))
+    error = await failure_of(scripted_client.get_model("m1"))
+    assert (error.type, error.non_retryable) == ("Unreachable", False)
+    assert "TimeoutError" in error.message
+
+
 async def test_a_login_page_instead_of_json_is_an_unexpected_answer(
     scripted: ScriptedServer, scripted_client: ModelOpClient
 ) -> None:

@@ -220,3 +220,15 @@ async def test_a_result_whose_answer_was_lost_is_found_again(
     assert result.result_id == "r1"
     assert [problem.monitor for problem in result.failed_monitors] == [Monitor.ENGLE_LM, ""]
     assert [problem.monitor for problem in result.not_applicable] == [Monitor.BIAS]
+
+
+async def test_a_kept_result_that_is_listed_without_its_numbers_is_read_whole(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, run: RunIdentity
+) -> None:
+    listed_results = json_reply({"_embedded": {"modelTestResults": [{"id": "r1", "jobId": "j1"}]}})
+    whole = json_reply({"id": "r1", "jobId": "j1", "testResults": {"executionErrors": ["performance: x"]}})
+    scripted.script(json_reply({"id": "s1", "storedModel": {}}), listed_results, whole)
+    activities = scripted_activities(scripted_client, scripted.url)
+    result = await keep(activities, perform, run, "m1", "s1", TestJob(job_id="j1"))
+    assert [problem.monitor for problem in result.failed_monitors] == [Monitor.PERFORMANCE]
+    assert scripted.received[-1].path.endswith("/modelTestResults/r1")

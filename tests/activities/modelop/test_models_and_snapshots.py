@@ -35,6 +35,24 @@ async def own_model(client: ModelOpClient, **meta: Any) -> dict[str, Any]:
     return await client.post("storedModels", {**model, "modelMetaData": {**model["modelMetaData"], **meta}})
 
 
+def test_the_names_of_the_activities_are_a_public_contract() -> None:
+    definitions = (
+        getattr(method, "__temporal_activity_definition", None) for method in vars(ModelOpActivities).values()
+    )
+    assert {definition.name for definition in definitions if definition} == {
+        "read_business_model",
+        "check_prerequisites",
+        "create_snapshot",
+        "find_risk_tests",
+        "start_test_job",
+        "follow_test_job",
+        "store_test_result",
+        "send_notification",
+        "close_notification",
+        "mark_deployed",
+    }
+
+
 async def test_a_business_model_is_read_with_its_facts(
     activities: ModelOpActivities, perform: Run, sandbox_url: str
 ) -> None:

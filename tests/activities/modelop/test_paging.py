@@ -76,14 +76,18 @@ async def test_a_server_that_does_not_sort_newest_first_is_read_to_the_end(
 ) -> None:
     old = entity("old", age=timedelta(days=2))
     older = entity("older", age=timedelta(days=3))
-    scripted.script(page(older, old, entity("a"), total=2), page(entity("b"), number=1, total=2), Reply(500))
+    scripted.script(page(older, old, total=2), page(entity("a"), entity("b"), number=1, total=2), Reply(500))
     assert await ids(scripted_client, since=START - timedelta(days=1)) == ["a", "b"]
 
 
 async def test_an_entry_without_a_readable_date_is_never_left_out(
     scripted: ScriptedServer, scripted_client: ModelOpClient
 ) -> None:
-    undated = [{"id": "a"}, {"id": "b", "createdDate": "yesterday"}, {"id": "c", "createdDate": 10**30}]
+    undated: list[dict[str, Any]] = [
+        {"id": "a"},
+        {"id": "b", "createdDate": "yesterday"},
+        {"id": "c", "createdDate": 10**30},
+    ]
     scripted.script(page(*undated))
     assert await ids(scripted_client, since=START) == ["a", "b", "c"]
 

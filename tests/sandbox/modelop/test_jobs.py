@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sandbox.modelop.accounts import STATIC_TOKEN
 from sandbox.modelop.monitors.dataset import UnusableInput
 from sandbox.modelop.objects import ObjectStore, UnreadableAsset
 from sandbox.modelop.run_tests import load_input
-
 from tests.processes import ServerProcess
 from tests.sandbox.modelop.client import (
     GERMAN_CREDIT,

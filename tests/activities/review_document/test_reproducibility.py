@@ -1,0 +1,67 @@
+"""The same review makes the same file, in any process, at any time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+
+from activities.review_document.package import content_sha256, pack, repack
+from activities.review_document.render import render
+from tests.activities.review_document import samples
+
+PRINT_HASH = """
+import hashlib
+from activities.review_document.render import render
+from tests.activities.review_document import samples
+print(hashlib.sha256(render(samples.review())).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def rendered() -> bytes:
+    return render(samples.review())
+
+
+def test_two_processes_with_other_hash_seeds_and_zones_make_the_same_bytes_later(rendered: bytes) -> None:
+    started = time.monotonic()
+    environment = {**os.environ, "PYTHONHASHSEED": "4711", "TZ": "Pacific/Auckland", "LC_ALL": "C.UTF-8"}
+    other = subprocess.run(
+        [sys.executable, "-c", PRINT_HASH], env=environment, capture_output=True, text=True, check=True, timeout=100
+    )
+    # The clock of a zip entry ticks every two seconds.
+    time.sleep(max(0.0, 2.1 - (time.monotonic() - started)))
+    assert other.stdout.strip() == hashlib.sha256(rendered).hexdigest()
+    assert render(samples.review()) == rendered
+
+
+def test_another_result_or_another_time_makes_another_file(rendered: bytes) -> None:
+    changed = samples.classification_results() | {"auc": 0.7786}
+    assert content_sha256(render(samples.review(changed))) != content_sha256(rendered)
+
+
+def test_the_content_hash_does_not_depend_on_compression(rendered: bytes) -> None:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(rendered)) as archive, zipfile.ZipFile(stored, "w", zipfile.ZIP_STORED) as copy:
+        for name in reversed(archive.namelist()):
+            copy.writestr(name, archive.read(name))
+    assert stored.getvalue() != rendered
+    assert content_sha256(stored.getvalue()) == content_sha256(rendered)
+    assert repack(stored.getvalue()) == rendered
+
+
+def test_the_content_hash_is_the_documented_one() -> None:
+    lines = "".join(f"{name} {hashlib.sha256(body).hexdigest()}\n" for name, body in (("a.xml", b"1"), ("b.xml", b"2")))
+    assert content_sha256(pack({"b.xml": b"2", "a.xml": b"1"})) == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_the_archive_carries_no_time_of_its_own(rendered: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(rendered)) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert archive.namelist()[:2] == ["[Content_Types].xml", "_rels/.rels"]
