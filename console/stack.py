@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from console.faults import ConsoleFault
-from console.supervision import Service, Supervisor, free_port, is_owned, owned
+from console.supervision import Service, Supervisor, free_port, is_owned, one_at_a_time, owned
 from sandbox.jira.people import find_person
 from sandbox.modelop.accounts import SERVICE_ACCOUNT
 from workflows.contract import SEARCH_ATTRIBUTES, TASK_QUEUE
@@ -67,13 +67,15 @@ async def local_stack(directory: Path, *, say: Say) -> AsyncIterator[tuple[Runni
         ConsoleFault: the directory belongs to another stack, or a part did not start.
     """
     with owned(directory):
-        addresses = _addresses(say)
         supervisor = Supervisor(logs=directory / "logs")
         description = directory / "stack.json"
         try:
-            for service in _services(addresses, directory):
-                say(f"starting {service.name}")
-                await supervisor.start(service)
+            # Between choosing a port and listening on it lie seconds in which another stack could choose it too.
+            async with one_at_a_time("sagemaker-mlc-stack", say=say):
+                addresses = _addresses(say)
+                for service in _services(addresses, directory):
+                    say(f"starting {service.name}")
+                    await supervisor.start(service)
             running = RunningStack(addresses=addresses, pids=supervisor.pids, directory=directory)
             _describe(running, description)
             yield running, supervisor

@@ -11,11 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from console.faults import ConsoleFault
 
@@ -145,13 +146,23 @@ def owned(directory: Path) -> Iterator[None]:
             f"{directory}: cannot be written ({error.strerror}); give another one with --data-dir"
         ) from error
     with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(handle):
             raise ConsoleFault(
                 f"{directory}: a local stack already runs on this data directory; "
                 "stop it, or give another one with --data-dir"
-            ) from error
+            )
+        yield
+
+
+@contextlib.asynccontextmanager
+async def one_at_a_time(name: str, *, say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Waits until no other process of this user is inside the block of this name, for as long as that takes."""
+    path = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}.lock"
+    with path.open("a") as handle:
+        if not _locked(handle):
+            say("another local stack is just starting; waiting for it")
+            while not _locked(handle):
+                await asyncio.sleep(_POLL_SECONDS)
         yield
 
 
@@ -174,6 +185,14 @@ def free_port(wanted: int, taken: set[int]) -> int:
             taken.add(port)
             return port
     raise ConsoleFault(f"no free port from {wanted} to {wanted + 199}")
+
+
+def _locked(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_free(port: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -41,11 +41,12 @@ class Review:
     requested_by: str | None = None
     use_case_id: str | None = None
     endpoint_config_name: str | None = None
-    metadata: Mapping[str, Any] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The model's `modelMetaData`."""
         found = self.stored_model.get("modelMetaData")
-        object.__setattr__(self, "metadata", found if isinstance(found, Mapping) else {})
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def model_name(self) -> str:

@@ -268,9 +268,9 @@ def _data(layout: ReviewLayout, review: Review) -> None:
     columns = [
         Column("Role", 0.21),
         Column("File", 0.22),
-        Column("Format", 0.09),
+        Column("Format", 0.11),
         Column("Size", 0.11, Align.NUMBER),
-        Column("SHA-256", 0.37),
+        Column("SHA-256", 0.35),
     ]
     rows: list[Sequence[Inline]] = [
         [

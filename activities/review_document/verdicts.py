@@ -213,7 +213,7 @@ class _Judge:
         if threshold.metric in self._results or threshold.metric_suffix is None:
             return self._results.get(threshold.metric)
         candidates = [v for k, v in self._results.items() if k.endswith(threshold.metric_suffix)]
-        return max(candidates, key=lambda v: finite(v) or NO_NUMBER, default=None)
+        return max(candidates, key=_or_lowest, default=None)
 
     def _skipped(self, threshold: Threshold, value: float | None) -> Verdict | None:
         """The row of a test that was not run, or did not run; None if there is a number to judge."""
@@ -305,7 +305,9 @@ class _Judge:
         )
 
 
-NO_NUMBER = -math.inf
+def _or_lowest(value: Any) -> float:
+    known = finite(value)
+    return -math.inf if known is None else known
 
 
 def _shown(threshold: Threshold, value: float | None) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from console import supervision
 from console.faults import ConsoleFault
-from console.supervision import Service, Supervisor, free_port, is_owned, owned
+from console.supervision import Service, Supervisor, free_port, is_owned, one_at_a_time, owned
 from tests.console.conftest import MLC, Marked
 
 Ready = Callable[[], Awaitable[bool]]
@@ -169,6 +170,22 @@ def test_a_taken_port_is_moved_to_the_next_free_one() -> None:
         first, second = free_port(port, taken), free_port(port, taken)
     assert port < first < second
     assert taken == {first, second}
+
+
+async def test_two_stacks_that_start_together_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    inside, said = 0, list[str]()
+
+    async def enter() -> None:
+        nonlocal inside
+        async with one_at_a_time("start", say=said.append):
+            inside += 1
+            assert inside == 1
+            await asyncio.sleep(0.1)
+            inside -= 1
+
+    await asyncio.gather(enter(), enter(), enter())
+    assert said == ["another local stack is just starting; waiting for it"] * 2
 
 
 def test_a_data_directory_has_one_owner_at_a_time(tmp_path: Path) -> None:
