@@ -161,7 +161,7 @@ async def one_at_a_time(name: str, *, say: Callable[[str], None]) -> AsyncIterat
     with path.open("a") as handle:
         if not _locked(handle):
             say("another local stack is just starting; waiting for it")
-            while not _locked(handle):
+            while not _locked(handle):  # noqa: ASYNC110 - locks set no event
                 await asyncio.sleep(_POLL_SECONDS)
         yield
 
