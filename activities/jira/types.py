@@ -107,6 +107,18 @@ class TicketReference(BaseModel):
     key: str
 
 
+class ReadTicketRequest(TicketReference):
+    """Asks for a ticket and for who may decide it.
+
+    With `four_eyes`, neither the requester nor our own account may decide; the approvers of `gate`, where they are
+    configured, are the only ones who may.
+    """
+
+    gate: Gate | None = None
+    four_eyes: bool = False
+    requested_by: str | None = None
+
+
 class TicketDecision(BaseModel):
     """The status change that put a ticket into its present Done or Rejected status, read from its changelog."""
 
@@ -116,6 +128,8 @@ class TicketDecision(BaseModel):
     decided_by_name: str = ""
     decided_at: datetime
     comment: str = Field(default="", description="the decider's last comment, shortened")
+    previous_status: str = Field(default="", description="name of the status it came from, to move it back to")
+    refused_because: str = Field(default="", description="why this person may not decide; empty if they may")
 
 
 class TicketReading(BaseModel):
@@ -152,6 +166,57 @@ class CloseTicketRequest(BaseModel):
     run: RunIdentity
     ticket: TicketReference
     reason: str
+
+
+class RefuseDecisionRequest(BaseModel):
+    """Asks to say on a ticket that a decision does not count, and to move it back where a transition exists.
+
+    The comment is written once per `change_id`; a ticket that has left the refused status is not moved.
+    """
+
+    run: RunIdentity
+    ticket: TicketReference
+    change_id: str
+    back_to: str
+    reason: str
+
+
+class SightingsRequest(BaseModel):
+    """Asks how many tickets stand, by key, in as few calls as possible."""
+
+    keys: list[str]
+
+
+class Sighting(BaseModel):
+    """How one ticket stands. `key` is the one asked for; a ticket that was moved has another `present_key`.
+
+    A missing ticket is deleted or invisible to the service account; the two cannot be told apart.
+    """
+
+    key: str
+    present_key: str = ""
+    issue_id: str = ""
+    status_id: str = ""
+    updated: str = Field(default="", description="as Jira writes it; compared, never parsed")
+    verdict: Verdict | None = None
+    missing: bool = False
+    labels: list[str] = Field(default_factory=list)
+
+
+class Sightings(BaseModel):
+    """The answer to `SightingsRequest`, one entry per key."""
+
+    tickets: list[Sighting]
+
+
+class DuplicateSearchRequest(BaseModel):
+    """Asks to close tickets that carry a `mlc-<24 hex>` label which belongs to a ticket that a run waits on.
+
+    `waiting` maps each label to the id of the issue that the run waits on; every other open issue with that label is
+    commented and closed.
+    """
+
+    waiting: dict[str, str]
 
 
 class SupersedeRequest(BaseModel):
