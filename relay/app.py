@@ -87,7 +87,7 @@ class Relay:
         except MalformedDelivery as error:
             return _ignored(str(error))
         if not delivery.wanted:
-            return _ignored(f"event {delivery.event or '(none)'} is not used")
+            return _ignored(f"event {delivery.event or '(none)'} tells nothing about a decision")
         ticket = delivery.hint.issue_key
         try:
             signalled = await self._signaller.deliver(delivery, request_id=request_id)

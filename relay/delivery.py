@@ -15,6 +15,8 @@ from typing import Any
 from workflows.contract import WORKFLOW_ID_PREFIX, TicketStatusChanged
 
 EVENTS = frozenset({"jira:issue_updated", "jira:issue_deleted"})
+# A decision, or a move to another project.
+TELLING_FIELDS = frozenset({"status", "project", "Key"})
 MAX_WORKFLOWS = 10
 
 _TICKET_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}-[0-9]{1,18}")
@@ -31,11 +33,16 @@ class Delivery:
     event: str
     hint: TicketStatusChanged
     workflow_ids: tuple[str, ...]
+    changed: frozenset[str] = frozenset()
 
     @property
     def wanted(self) -> bool:
-        """Whether this kind of event can matter to an implementation."""
-        return self.event in EVENTS
+        """Whether this kind of event can matter to an implementation.
+
+        A changelog is not required. Where there is one that speaks of other fields only, such as the attachment that
+        we added ourselves, reading the ticket would show nothing new.
+        """
+        return self.event in EVENTS and (not self.changed or not self.changed.isdisjoint(TELLING_FIELDS))
 
 
 def read_delivery(body: bytes | bytearray, *, event_id: str) -> Delivery:
@@ -63,7 +70,7 @@ def read_delivery(body: bytes | bytearray, *, event_id: str) -> Delivery:
         event_id=event_id,
         occurred_at=_moment(payload.get("timestamp")),
     )
-    return Delivery(event=event, hint=hint, workflow_ids=_workflow_ids(fields.get("labels")))
+    return Delivery(event=event, hint=hint, workflow_ids=_workflow_ids(fields.get("labels")), changed=_changed(payload))
 
 
 def _parse(body: bytes | bytearray) -> dict[str, Any]:
@@ -81,6 +88,14 @@ def _workflow_ids(labels: Any) -> tuple[str, ...]:
     """Workflow ids among the labels; Jira keeps the case in which a person typed a label."""
     texts = [label.lower() for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
     return tuple(dict.fromkeys(text for text in texts if text.startswith(WORKFLOW_ID_PREFIX)))[:MAX_WORKFLOWS]
+
+
+def _changed(payload: dict[str, Any]) -> frozenset[str]:
+    """Names of the changed fields; nothing when the changelog is missing or not wholly readable."""
+    items = _object(payload.get("changelog")).get("items")
+    fields = [_object(item).get("field") for item in items] if isinstance(items, list) else []
+    names = [field for field in fields if isinstance(field, str)]
+    return frozenset(names) if len(names) == len(fields) else frozenset()
 
 
 def _status(payload: dict[str, Any], fields: dict[str, Any]) -> str | None:

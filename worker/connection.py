@@ -48,4 +48,6 @@ async def connect(*, patience: timedelta = timedelta(seconds=10)) -> Client:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    """What went wrong, without the transport's nested details."""
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return line.partition(": ")[0] if "Server connection error" not in line else "nothing accepts the connection"

@@ -266,9 +266,9 @@ def _data(layout: ReviewLayout, review: Review) -> None:
         layout.paragraph(["Assets: ", NOT_PROVIDED, "."])
         return
     columns = [
-        Column("Role", 0.21),
-        Column("File", 0.22),
-        Column("Format", 0.11),
+        Column("Role", 0.2),
+        Column("File", 0.21),
+        Column("Format", 0.13),
         Column("Size", 0.11, Align.NUMBER),
         Column("SHA-256", 0.35),
     ]

@@ -55,7 +55,8 @@ SENTINELS = (-99, 99)
 """What stands in a result in place of a number that could not be computed."""
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 _MEDIA_TYPES = {"WORD": "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}
@@ -167,8 +168,11 @@ class Pages:
 
     async def stylesheet(self) -> Response:
         """The one stylesheet."""
-        css = resources.files("sandbox.modelop").joinpath("templates/style.css").read_text(encoding="utf-8")
-        return Response(css, media_type="text/css", headers=_HEADERS)
+        return Response(_template("style.css"), media_type="text/css", headers=_HEADERS)
+
+    async def product_links(self) -> Response:
+        """The one script: it follows addresses in the product's own form."""
+        return Response(_template("product_links.js"), media_type="text/javascript", headers=_HEADERS)
 
     def _all(self, collection: str) -> list[Entity]:
         return self._store.page(collection, size=NEWEST, sort="createdDate", descending=True).items
@@ -194,7 +198,12 @@ def page_routes(store: Store) -> APIRouter:
     router.add_api_route("/jobs/{job_id}", pages.job)
     router.add_api_route("/notifications", pages.notifications)
     router.add_api_route("/style.css", pages.stylesheet)
+    router.add_api_route("/product_links.js", pages.product_links)
     return router
+
+
+def _template(name: str) -> str:
+    return resources.files("sandbox.modelop").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

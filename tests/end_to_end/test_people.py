@@ -27,6 +27,17 @@ async def test_a_person_reads_the_ticket_downloads_the_document_and_moves_it_on_
         async with page.expect_navigation():
             await page.select_option("#person", "vera")
         await expect(page.locator("#description")).to_contain_text("What your decision does")
+        model = (
+            await page.locator("#description")
+            .get_by_role("link", name="German Credit Scoring")
+            .first.get_attribute("href")
+        )
+        assert model is not None
+        other = await page.context.new_page()
+        await other.goto(model)
+        await other.wait_for_url(f"**/models/{GERMAN_CREDIT}")
+        await expect(other.locator("h1")).to_contain_text("German Credit Scoring")
+
         async with page.expect_download() as downloading:
             await page.locator("#attachments a").first.click()
         saved = tmp_path / (await downloading.value).suggested_filename

@@ -71,6 +71,17 @@ async def test_an_unknown_ticket_is_answered_200(relay_url: str, labels: list[st
     assert answer.json()["result"] == "ignored"
 
 
+async def test_a_change_of_other_fields_than_the_status_is_not_worth_a_signal(temporal: Client, relay_url: str) -> None:
+    run = await waiting_run(temporal)
+    attached = webhook(
+        "GOV-7", run.id, changelog={"id": "78", "items": [{"field": "Attachment", "toString": "x.docx"}]}
+    )
+    assert (await post(relay_url, attached)).json()["result"] == "ignored"
+    moved = webhook("GOV-7", run.id, changelog={"id": "79", "items": [{"field": "project", "toString": "OPS"}]})
+    assert (await post(relay_url, moved)).json()["result"] == "signalled"
+    assert [signal["issue_key"] for signal in await signals(temporal, run)] == ["GOV-7"]
+
+
 async def test_a_second_label_of_somebody_elses_hides_nothing(temporal: Client, relay_url: str) -> None:
     run = await waiting_run(temporal)
     answer = await post(relay_url, webhook("GOV-7", "sagemaker-mlc-aaaa", run.id))
