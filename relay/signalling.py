@@ -6,19 +6,16 @@ import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
 
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
-from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest, SignalWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.signals import signal_once
 from relay.delivery import MAX_WORKFLOWS, Delivery
 from workflows.contract import SIGNAL_JIRA_STATUS_CHANGED, TICKET_ATTRIBUTE, TicketStatusChanged
 
 # Jira waits 20 s in the cloud but only 3 s from a Data Center automation rule.
 DEADLINE = timedelta(seconds=2.5)
-
-# Delivering again cannot mend either: no such run, or an id that Temporal does not accept.
-_FINAL = {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}
 
 
 class TemporalUnavailable(Exception):
@@ -73,26 +70,17 @@ class Signaller:
         return [execution.execution.workflow_id for execution in found.executions]
 
     async def _signal_all(self, workflow_ids: Iterable[str], hint: TicketStatusChanged, request_id: str) -> list[str]:
-        payloads = Payloads(payloads=await self._client.data_converter.encode([hint]))
-        return [each for each in workflow_ids if await self._signal(each, payloads, request_id)]
+        return [each for each in workflow_ids if await self._signal(each, hint, request_id)]
 
-    async def _signal(self, workflow_id: str, payloads: Payloads, request_id: str) -> bool:
-        # The handle's own `signal` makes a new request id for every call, and repeats would no longer be recognised.
-        request = SignalWorkflowExecutionRequest(
-            namespace=self._client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-            signal_name=SIGNAL_JIRA_STATUS_CHANGED,
-            input=payloads,
-            identity=self._client.identity,
+    async def _signal(self, workflow_id: str, hint: TicketStatusChanged, request_id: str) -> bool:
+        return await signal_once(
+            self._client,
+            workflow_id,
+            SIGNAL_JIRA_STATUS_CHANGED,
+            hint,
             request_id=request_id,
+            timeout=self._deadline,
         )
-        try:
-            await self._client.workflow_service.signal_workflow_execution(request, timeout=self._deadline)
-        except RPCError as error:
-            if error.status in _FINAL:
-                return False
-            raise
-        return True
 
 
 def _cause(error: BaseException) -> str:

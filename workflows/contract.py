@@ -17,6 +17,8 @@ from temporalio.common import SearchAttributeKey
 WORKFLOW_TYPE = "SagemakerModelImplementation"
 TASK_QUEUE = "sagemaker-mlc"
 WORKFLOW_ID_PREFIX = "sagemaker-mlc-"
+SWEEP_WORKFLOW_TYPE = "TicketSweep"
+SWEEP_SCHEDULE_ID = "sagemaker-mlc-ticket-sweep"
 
 SIGNAL_JIRA_STATUS_CHANGED = "jira_status_changed"
 QUERY_STATUS = "status"

@@ -56,6 +56,14 @@ BACKGROUND: ActivityConfig = {
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
+# A sweep that fails is not tried for long: the next one comes in minutes and finds the same.
+SWEEP: ActivityConfig = {
+    "start_to_close_timeout": timedelta(minutes=10),
+    "schedule_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(minutes=1),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3),
+}
+
 CLEAN_UP: ActivityConfig = {
     "start_to_close_timeout": CALL_TIMEOUT,
     "schedule_to_close_timeout": CLEAN_UP_TIMEOUT,
