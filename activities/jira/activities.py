@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError
 from activities.identity import RunIdentity
-from activities.jira import reading, texts
-from activities.jira.adapter import JiraAdapter
-from activities.jira.answers import Issue
+from activities.jira import approval, progress, reading, texts
+from activities.jira.adapter import MAX_BULK, MAX_RECONCILED, JiraAdapter
+from activities.jira.answers import Change, Issue, Status, Transition
+from activities.jira.failures import UnclearCreationError
+from activities.jira.progress import FailedAttempt, FoundTicket
 from activities.jira.settings import JiraSettings
 from activities.jira.types import (
     ClosedTickets,
     CloseTicketRequest,
     CommentRequest,
+    DuplicateSearchRequest,
     Gate,
+    ReadTicketRequest,
+    RefuseDecisionRequest,
+    Sighting,
+    Sightings,
+    SightingsRequest,
     SupersedeRequest,
     Ticket,
     TicketReading,
@@ -32,16 +39,14 @@ from activities.links import Links
 
 LABEL = "sagemaker-mlc"
 PROPERTY = "sagemaker-mlc"
+LABEL_PREFIX = "mlc-"
 
 # More rounds than any run can have; all of a run's possible labels are computed to tell its tickets from others'.
 MAX_ROUNDS = 200
 
-
-class _Found(BaseModel):
-    """The heartbeat of `open_ticket`: the ticket that this or an earlier attempt has in hand."""
-
-    key: str
-    issue_id: str
+# With these, Jira refuses the caller and not the call: asking for each ticket on its own would only add to it.
+_REFUSES_THE_CALLER = (OutsideError.RATE_LIMITED, OutsideError.UNAUTHORIZED)
+_ANSWERS_NOTHING = (OutsideError.UNREACHABLE, *_REFUSES_THE_CALLER)
 
 
 class JiraActivities:
@@ -57,36 +62,62 @@ class JiraActivities:
         """Opens the ticket of one round of one gate, or finds the one that stands there already.
 
         Raises:
-            ApplicationError: with a type of `OutsideError`. A repeated attempt may wait for `ambiguous_wait` before
-                it searches, so give the activity that much more time than its calls need.
+            ApplicationError: with a type of `OutsideError`. Unless nobody can have asked before, an attempt may wait
+                for `ambiguous_wait` before it believes that there is no ticket yet, so give the activity that much
+                more time than its calls need.
         """
         label = _label(request.run, request.gate, request.round)
-        known = _heartbeat(activity.info().heartbeat_details)
-        found = known or await self._search(request, label)
-        ticket = found or await self._create(request, label)
+        known = progress.found_before()
+        ticket, adopted = (known, True) if known else await self._find_or_create(request, label)
         if known is None:
             # The first heartbeat leaves at once; a later one could be held back and die with the worker.
             activity.heartbeat(ticket.model_dump())
-        if found:
-            ticket = await self._as_it_is_now(found)
+        if adopted:
+            ticket = await self._as_it_is_now(ticket)
         await self._link(ticket, label)
-        return Ticket(
-            key=ticket.key,
-            issue_id=ticket.issue_id,
-            url=self._jira.browse_url(ticket.key),
-            adopted=found is not None,
-        )
+        return Ticket(key=ticket.key, issue_id=ticket.issue_id, url=self._jira.browse_url(ticket.key), adopted=adopted)
 
     @activity.defn(name="read_ticket")
-    async def read_ticket(self, reference: TicketReference) -> TicketReading:
-        """Reads a ticket and the decision that its present status stands for.
+    async def read_ticket(self, request: ReadTicketRequest) -> TicketReading:
+        """Reads a ticket, the decision that its present status stands for, and whether that person may decide.
 
         Raises:
             ApplicationError: of type `NotFound` and not retried if the ticket is gone or invisible, which is never
-                a decision.
+                a decision; of type `Forbidden` and not retried if Jira does not tell who may decide, which is never
+                a permission.
         """
-        issue = await self._get(reference)
-        return reading.read(issue, self._settings, self._jira.browse_url(issue.key))
+        issue = await self._get(request)
+        read = reading.read(issue, self._settings, self._jira.browse_url(issue.key))
+        if read.decision:
+            person = reading.decider(issue)
+            read.decision.refused_because = await approval.refusal(request, person, self._jira, self._settings)
+        return read
+
+    @activity.defn(name="refuse_decision")
+    async def refuse_decision(self, request: RefuseDecisionRequest) -> None:
+        """Says once that a decision does not count, and moves the ticket back if it still stands as it was decided."""
+        issue = await self._get(request.ticket)
+        refused = self._standing_change(issue, request.change_id)
+        back = await self._way_back(issue, refused, request.back_to) if refused else None
+        text = texts.refusal(request.reason, back_to=request.back_to if refused else "", by_us=back is not None)
+        await self._comment(request.run, issue.id, f"refuse-{request.change_id}", text)
+        if back:
+            await self._move_back(issue, back, request.change_id)
+
+    @activity.defn(name="sight_tickets")
+    async def sight_tickets(self, request: SightingsRequest) -> Sightings:
+        """Reads how many tickets stand, a hundred per call.
+
+        A ticket that cannot be read at this moment is left out, because nothing is known about it.
+
+        Raises:
+            ApplicationError: Jira answers nobody at all (unreachable, limited, credentials refused).
+        """
+        seen: list[Sighting] = []
+        for keys in _batches(list(dict.fromkeys(request.keys)), MAX_BULK):
+            seen += await self._sight(keys)
+            activity.heartbeat()
+        return Sightings(tickets=seen)
 
     @activity.defn(name="comment_ticket")
     async def comment_ticket(self, request: CommentRequest) -> None:
@@ -98,12 +129,26 @@ class JiraActivities:
         """Says why and moves the ticket to the closing status; one that is final or gone is left alone."""
         await self._close(request.run, request.ticket, "close", texts.closing(request.reason))
 
+    @activity.defn(name="close_duplicate_tickets")
+    async def close_duplicate_tickets(self, request: DuplicateSearchRequest) -> ClosedTickets:
+        """Comments and closes every other ticket with a label of one that is waited on; a decided one is commented.
+
+        A duplicate that cannot be closed is logged and left for the next time.
+        """
+        closed: list[str] = []
+        for labels in _batches(sorted(request.waiting), MAX_RECONCILED):
+            known = [request.waiting[label] for label in labels]
+            issues = await self._jira.search_by_labels(labels, known=known)
+            for label in labels:
+                closed += await self._close_others(label, request.waiting[label], issues, set(request.waiting.values()))
+        return ClosedTickets(keys=closed)
+
     @activity.defn(name="supersede_tickets")
     async def supersede_tickets(self, request: SupersedeRequest) -> ClosedTickets:
         """Closes the tickets that earlier runs of the same workflow id, terminated by somebody, left open."""
         own = {_label(request.run, gate, number) for gate in Gate for number in range(1, MAX_ROUNDS + 1)}
         closed: list[str] = []
-        for issue in await self._jira.search_by_label(request.run.workflow_id):
+        for issue in await self._jira.search_by_labels([request.run.workflow_id]):
             if reading.is_final(issue, self._settings) or not own.isdisjoint(issue.fields.labels):
                 continue
             ticket = TicketReference(issue_id=issue.id, key=issue.key)
@@ -111,34 +156,44 @@ class JiraActivities:
                 closed.append(issue.key)
         return ClosedTickets(keys=closed)
 
-    async def _search(self, request: TicketRequest, label: str) -> _Found | None:
-        """The ticket with this label; None without asking if nothing can have been created yet."""
-        attempt = activity.info().attempt
-        if request.never_asked and attempt == 1:
-            return None
-        if attempt > 1:
-            await self._until_index_is_trusted()
-        issues = await self._jira.search_by_label(label)
+    async def _find_or_create(self, request: TicketRequest, label: str) -> tuple[FoundTicket, bool]:
+        """The ticket, and whether it stood there already; a failure tells the next attempt what it may have left."""
+        unclear_since = progress.unclear_since(never_asked=request.never_asked)
+        try:
+            found = await self._search(label, unclear_since) if unclear_since else None
+            return (found, True) if found else (await self._create(request, label), False)
+        except ApplicationError as error:
+            if isinstance(error, UnclearCreationError):
+                unclear_since = datetime.now(UTC)
+            failed = FailedAttempt(attempt=activity.info().attempt, unclear_since=unclear_since)
+            activity.heartbeat(failed.model_dump(mode="json"))
+            raise
+
+    async def _search(self, label: str, unclear_since: datetime) -> FoundTicket | None:
+        """The ticket with this label; that there is none is believed once the index can be trusted."""
+        found = await self._first_with(label)
+        wait = progress.remaining(self._settings.ambiguous_wait, unclear_since, datetime.now(UTC))
+        if found or not wait:
+            return found
+        await asyncio.sleep(wait)
+        return await self._first_with(label)
+
+    async def _first_with(self, label: str) -> FoundTicket | None:
+        issues = await self._jira.search_by_labels([label])
         if len(issues) > 1:
             activity.logger.warning(
                 "several tickets carry %s: %s is used, the others are duplicates", label, _keys(issues)
             )
-        return _Found(key=issues[0].key, issue_id=issues[0].id) if issues else None
+        return FoundTicket(key=issues[0].key, issue_id=issues[0].id) if issues else None
 
-    async def _until_index_is_trusted(self) -> None:
-        # The attempt before this one may have been killed right after its request, which leaves no error to learn
-        # from. When it began is not known here; this attempt was scheduled later, so waiting from then is safe.
-        elapsed = datetime.now(UTC) - activity.info().current_attempt_scheduled_time
-        await asyncio.sleep(max(0.0, (self._settings.ambiguous_wait - elapsed).total_seconds()))
-
-    async def _create(self, request: TicketRequest, label: str) -> _Found:
+    async def _create(self, request: TicketRequest, label: str) -> FoundTicket:
         created = await self._jira.create(
-            self._fields(request, label),
+            await self._fields(request, label),
             {PROPERTY: {"workflowId": request.run.workflow_id, "gate": request.gate.value, "round": request.round}},
         )
-        return _Found(key=created.key, issue_id=created.id)
+        return FoundTicket(key=created.key, issue_id=created.id)
 
-    def _fields(self, request: TicketRequest, label: str) -> dict[str, Any]:
+    async def _fields(self, request: TicketRequest, label: str) -> dict[str, Any]:
         gate = self._settings.gates.of(request.gate)
         fields: dict[str, Any] = {
             **gate.fields,
@@ -149,16 +204,16 @@ class JiraActivities:
             "labels": [LABEL, request.run.workflow_id, label],
         }
         if gate.assignee:
-            fields["assignee"] = {"name": gate.assignee}
+            fields["assignee"] = await self._jira.user_reference(gate.assignee)
         if gate.priority:
             fields["priority"] = {"name": gate.priority}
         return fields
 
-    async def _as_it_is_now(self, found: _Found) -> _Found:
+    async def _as_it_is_now(self, found: FoundTicket) -> FoundTicket:
         issue = await self._get(TicketReference(issue_id=found.issue_id, key=found.key))
-        return _Found(key=issue.key, issue_id=issue.id)
+        return FoundTicket(key=issue.key, issue_id=issue.id)
 
-    async def _link(self, ticket: _Found, label: str) -> None:
+    async def _link(self, ticket: FoundTicket, label: str) -> None:
         url = self._run_url()
         if url and not await self._jira.link(
             ticket.issue_id, global_id=label, url=url, title="Implementation run in Temporal"
@@ -185,13 +240,110 @@ class JiraActivities:
             if reading.is_final(issue, self._settings):
                 return False
             await self._comment(run, issue.id, purpose, text)
-            await self._jira.transition(issue.id, self._settings.close_status)
+            await self._move_to_closed(issue.id)
         except ApplicationError as error:
             if error.type != OutsideError.NOT_FOUND:
                 raise
             activity.logger.info("ticket %s is gone, nothing to close", ticket.key)
             return False
         return True
+
+    async def _move_to_closed(self, issue_id: str) -> bool:
+        """Moves a ticket to the closing status; False if it is final, also if somebody makes it final meanwhile."""
+        status = self._settings.close_status
+        issue = await self._jira.get(issue_id)
+        if reading.is_final(issue, self._settings):
+            return False
+        try:
+            moves = await self._jira.transitions(issue_id)
+            move = _move_to(moves, lambda to: reading.same_name(to.name, status))
+            if move is None:
+                raise _no_move(issue, status, moves)
+            await self._jira.transition(issue_id, move.id)
+        except ApplicationError as error:
+            if error.type != OutsideError.REFUSED:
+                raise
+            if not reading.is_final(await self._jira.get(issue_id), self._settings):
+                raise
+            return False
+        return True
+
+    async def _close_others(self, label: str, waited_on: str, issues: Sequence[Issue], kept: set[str]) -> list[str]:
+        """Closes the tickets with a label but the one that is waited on; returns the keys of those it closed."""
+        others = [issue for issue in issues if label in issue.fields.labels and issue.id not in kept]
+        if not others:
+            return []
+        closed: list[str] = []
+        try:
+            original = await self._jira.get_standing(waited_on)
+            for issue in others:
+                if await self._close_duplicate(issue, label, original):
+                    closed.append(issue.key)
+        except ApplicationError as error:
+            activity.logger.warning("duplicates %s of ticket %s are left: %s", _keys(others), waited_on, error.message)
+        return closed
+
+    async def _close_duplicate(self, issue: Issue, label: str, original: Issue) -> bool:
+        text = texts.duplicate(original.key, self._jira.browse_url(original.key))
+        await self._jira.comment(issue.id, mark=label.removeprefix(LABEL_PREFIX), text=text)
+        return not reading.is_final(issue, self._settings) and await self._move_to_closed(issue.id)
+
+    def _standing_change(self, issue: Issue, change_id: str) -> Change | None:
+        """The change that decided a ticket, if the ticket was not moved since; else None."""
+        newest = reading.newest_move(issue)
+        return newest if newest and str(newest.id) == change_id else None
+
+    async def _way_back(self, issue: Issue, refused: Change, back_to: str) -> Transition | None:
+        """The move to the status before the refused change; its id finds it also after it was renamed."""
+        item = reading.status_item(refused)
+        moves = await self._jira.transitions(issue.id)
+        by_id = _move_to(moves, lambda to: item is not None and to.id == item.from_id)
+        return by_id or _move_to(moves, lambda to: reading.same_name(to.name, back_to))
+
+    async def _move_back(self, issue: Issue, back: Transition, change_id: str) -> None:
+        now = await self._jira.get(issue.id)
+        if not self._standing_change(now, change_id):
+            return
+        try:
+            await self._jira.transition(issue.id, back.id)
+        except ApplicationError as error:
+            # The comment asks people to reopen it; somebody may have moved it in this very moment.
+            if error.type not in (OutsideError.REFUSED, OutsideError.FORBIDDEN):
+                raise
+            activity.logger.warning("ticket %s could not be moved back: %s", issue.key, error.message)
+
+    async def _sight(self, keys: Sequence[str]) -> list[Sighting]:
+        """How up to a hundred tickets stand; those that the one call does not tell are read one by one."""
+        by_key = {issue.key: issue for issue in await self._standings(keys)}
+        seen = [reading.sighting(key, by_key[key], self._settings) for key in keys if key in by_key]
+        for key in (key for key in keys if key not in by_key):
+            try:
+                seen.append(await self._sight_one(key))
+            except ApplicationError as error:
+                answers_nothing = error.type in _ANSWERS_NOTHING
+                if answers_nothing and not seen:
+                    raise
+                activity.logger.warning("ticket %s is left out: %s", key, error.message)
+                if answers_nothing:
+                    return seen
+        return seen
+
+    async def _standings(self, keys: Sequence[str]) -> list[Issue]:
+        try:
+            return await self._jira.get_standings(keys)
+        except ApplicationError as error:
+            if error.type in _REFUSES_THE_CALLER:
+                raise
+            activity.logger.warning("%d tickets are read one by one: %s", len(keys), error.message)
+            return []
+
+    async def _sight_one(self, key: str) -> Sighting:
+        try:
+            return reading.sighting(key, await self._jira.get_standing(key), self._settings)
+        except ApplicationError as error:
+            if error.type != OutsideError.NOT_FOUND:
+                raise
+            return Sighting(key=key, missing=True)
 
     async def _comment(self, run: RunIdentity, issue_id: str, purpose: str, text: str) -> None:
         await self._jira.comment(issue_id, mark=run.mark("comment", purpose, issue_id), text=text)
@@ -204,14 +356,26 @@ class JiraActivities:
 
 
 def _label(run: RunIdentity, gate: Gate, number: int) -> str:
-    return f"mlc-{run.mark(gate, number)}"
+    return f"{LABEL_PREFIX}{run.mark(gate, number)}"
 
 
-def _heartbeat(details: Sequence[Any]) -> _Found | None:
-    try:
-        return _Found.model_validate(details[0]) if details else None
-    except ValidationError:
-        return None
+def _batches(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _move_to(moves: Sequence[Transition], fits: Callable[[Status], bool]) -> Transition | None:
+    return next((move for move in moves if fits(move.to)), None)
+
+
+def _no_move(issue: Issue, status: str, moves: Sequence[Transition]) -> ApplicationError:
+    choices = ", ".join(f'"{move.to.name}"' for move in moves) or "none"
+    return ApplicationError(
+        f'ticket {issue.key} cannot be moved from "{issue.fields.status.name}" to "{status}": the service account may '
+        f"move it to {choices} (add the transition to the project's workflow, or move the ticket by hand)",
+        type=OutsideError.REFUSED,
+        non_retryable=True,
+    )
 
 
 def _keys(issues: Sequence[Issue]) -> str:

@@ -1,23 +1,13 @@
-"""Async access to Jira through the `jira` package, which is synchronous: every call runs in a thread of our own.
-
-The package is used so that nothing happens twice or silently: it never repeats a request (it would repeat a POST
-whose answer was lost), never follows a redirect (which turns a POST into a GET), and always has a time-out.
-"""
+"""The calls to Jira that the process needs, the same on Data Center and on Cloud."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from jira import JIRA, JIRAError
-from requests import Response
 from temporalio.exceptions import ApplicationError
 
 from activities import errors
@@ -25,25 +15,32 @@ from activities.jira import failures
 from activities.jira.answers import (
     UPLOADED,
     Attachments,
-    CommentPage,
+    Change,
+    Comment,
     CreatedIssue,
     File,
+    FoundIssues,
     Issue,
+    Page,
     SearchPage,
-    ServerInfo,
+    TokenPage,
+    Transition,
     Transitions,
+    User,
+    UserWithGroups,
 )
+from activities.jira.connection import Edition, JiraConnection, get, parsed, post
 from activities.jira.settings import JiraSettings
 from activities.jira.types import Attachment
 
-THREADS = 8
-CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 10.0
 PAGE_SIZE = 100
+MEMBERS_PAGE_SIZE = 50  # the most that Cloud gives
+MAX_BULK = 100
+MAX_RECONCILED = 50
 MAX_DOWNLOAD_BYTES = 50 * 1024 * 1024
 
 ISSUE_FIELDS = "status,resolution,labels,project,attachment,comment,updated"
-SEARCH_FIELDS = "status,labels"
+SEARCH_FIELDS = ["status", "labels", "updated"]
 
 # A site may forbid these to the service account, or not have them at all; a ticket is complete without them.
 TOLERATED_FOR_EXTRAS = (403, 404, 501)
@@ -51,14 +48,6 @@ TOLERATED_FOR_EXTRAS = (403, 404, 501)
 MARK_COLOR = "#97a0af"
 
 _T = TypeVar("_T")
-_Explain = Callable[[str, Exception], ApplicationError]
-
-
-class Edition(StrEnum):
-    """Which Jira answers; searching, downloading and naming people differ between the two."""
-
-    DATA_CENTER = "Data Center"
-    CLOUD = "Cloud"
 
 
 class JiraAdapter:
@@ -72,22 +61,41 @@ class JiraAdapter:
         self._settings = settings
         self._url = str(settings.url).rstrip("/")
         self._site_url = str(settings.site_url or settings.url).rstrip("/")
-        self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="jira")
-        # One client per thread: a `requests` session is not documented to be safe for several.
-        self._local = threading.local()
-        self._clients: list[JIRA] = []
-        self._edition: Edition | None = None
+        self._connection = JiraConnection(settings)
+        self._myself: User | None = None
 
     async def aclose(self) -> None:
         """Waits for the calls under way and closes all connections."""
-        # A client that is closed while a call uses it fails that call with an AttributeError.
-        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
-        while self._clients:
-            self._clients.pop()._session.close()
+        await self._connection.aclose()
 
     def browse_url(self, key: str) -> str:
         """The address at which people open a ticket."""
         return f"{self._site_url}/browse/{quote(key, safe='')}"
+
+    async def user_reference(self, user: str) -> dict[str, str]:
+        """How a field names a person: by accountId on Cloud, by user name on Data Center."""
+        return {"accountId" if await self._on_cloud() else "name": user}
+
+    async def myself(self) -> User:
+        """The service account; asked once."""
+        if self._myself is None:
+            self._myself = await self._connection.call(
+                "GET myself", lambda client: User.model_validate(get(client, "myself"))
+            )
+        return self._myself
+
+    async def is_in_any(self, user: User, groups: Sequence[str]) -> bool:
+        """Whether a person belongs to one of several groups; a name that no group has counts as one without members.
+
+        Raises:
+            ApplicationError: also, not retried, if the service account may not look that up.
+        """
+        if not await self._on_cloud():
+            return await self._has_group(user, groups)
+        for group in groups:
+            if await self._has_member(group, user):
+                return True
+        return False
 
     async def create(self, fields: Mapping[str, Any], properties: Mapping[str, Any]) -> CreatedIssue:
         """Creates an issue with all its fields in one request that is sent once.
@@ -97,8 +105,9 @@ class JiraAdapter:
             properties: issue properties by key; left out if this Jira does not take them on creation.
 
         Raises:
-            ApplicationError: nothing was created for sure, or that is not known; in the latter case the error says so
-                and asks for the next attempt no sooner than `ambiguous_wait` from now.
+            UnclearCreationError: whether it was created is not known; asks for the next attempt no sooner than
+                `ambiguous_wait` from now.
+            ApplicationError: nothing was created for sure.
         """
         body = {"fields": dict(fields)}
         listed = [{"key": key, "value": value} for key, value in properties.items()]
@@ -106,38 +115,77 @@ class JiraAdapter:
 
         def create(client: JIRA) -> CreatedIssue:
             try:
-                answer = _post(client, "issue", {**body, "properties": listed})
+                answer = post(client, "issue", {**body, "properties": listed})
             except JIRAError as error:
                 if not failures.refuses(error, "properties"):
                     raise
-                answer = _post(client, "issue", body)
+                answer = post(client, "issue", body)
             return CreatedIssue.model_validate(answer)
 
-        return await self._call("POST issue", create, explain)
+        return await self._connection.call("POST issue", create, explain)
 
-    async def search_by_label(self, label: str) -> list[Issue]:
-        """All issues with a label that the index knows by now, lowest id first; without comments and changelog."""
-        quoted = label.replace("\\", "\\\\").replace('"', '\\"')
-        jql = f'labels = "{quoted}" ORDER BY created ASC'
+    async def search_by_labels(self, labels: Sequence[str], known: Sequence[str] = ()) -> list[Issue]:
+        """All issues with any of the labels that the index knows by now, lowest id first; status and labels only.
 
-        def search(client: JIRA) -> list[Issue]:
-            return sorted(_search(client, jql), key=lambda issue: int(issue.id))
-
-        return await self._call("GET search", search)
+        Args:
+            labels: at least one.
+            known: ids of issues that belong to the result, at most `MAX_RECONCILED`; Cloud looks those up beside its
+                index, which may lag behind.
+        """
+        jql = f"labels in ({_listed(labels)}) ORDER BY created ASC"
+        if await self._on_cloud():
+            found = await self._connection.call(
+                "POST search/jql", lambda client: list(_search_cloud(client, jql, [int(id_) for id_ in known]))
+            )
+        else:
+            found = await self._connection.call("POST search", lambda client: list(_search(client, jql)))
+        # While issues come and go, pages may overlap.
+        return sorted({issue.id: issue for issue in found}.values(), key=lambda issue: int(issue.id))
 
     async def get(self, issue_id: str) -> Issue:
         """An issue with its status, labels, attachments, comments and changelog. Not from the index: never stale."""
         path = _issue_path(issue_id)
-        return await self._call(
-            f"GET {path}",
-            lambda client: Issue.model_validate(_get(client, path, fields=ISSUE_FIELDS, expand="changelog")),
+
+        def read(client: JIRA) -> Issue:
+            issue = Issue.model_validate(get(client, path, fields=ISSUE_FIELDS, expand="changelog"))
+            # Cloud adds only the newest entries to an issue.
+            if issue.changelog.total > len(issue.changelog.histories):
+                issue.changelog.histories = list(_pages(client, f"{path}/changelog", Page[Change]))
+            return issue
+
+        return await self._connection.call(f"GET {path}", read)
+
+    async def get_standing(self, id_or_key: str) -> Issue:
+        """An issue with its status and labels only; not from the index."""
+        path = _issue_path(id_or_key)
+        return await self._connection.call(
+            f"GET {path}", lambda client: Issue.model_validate(get(client, path, fields=",".join(SEARCH_FIELDS)))
         )
+
+    async def get_standings(self, keys: Sequence[str]) -> list[Issue]:
+        """At most `MAX_BULK` issues with their status and labels, in one call.
+
+        A moved issue comes under its present key. One that is left out may be deleted, invisible, moved (Data Center
+        searches by key) or unreadable at this moment; `get_standing` tells which.
+        """
+        body: dict[str, Any] = {"fields": SEARCH_FIELDS}
+        if await self._on_cloud():
+            path = "issue/bulkfetch"
+            body |= {"issueIdsOrKeys": list(keys)}
+        else:
+            path = "search"
+            # With validation, one key that does not exist would fail the whole search.
+            body |= {"jql": f"key in ({_listed(keys)})", "validateQuery": False, "maxResults": MAX_BULK}
+        found = await self._connection.call(
+            f"POST {path}", lambda client: FoundIssues.model_validate(post(client, path, body))
+        )
+        return found.issues
 
     async def list_attachments(self, issue_id: str) -> list[Attachment]:
         """The files on a ticket, oldest first."""
         path = _issue_path(issue_id)
-        answer = await self._call(
-            f"GET {path}", lambda client: Attachments.model_validate(_get(client, path, fields="attachment"))
+        answer = await self._connection.call(
+            f"GET {path}", lambda client: Attachments.model_validate(get(client, path, fields="attachment"))
         )
         return sorted((_attachment(file) for file in answer.fields.attachment), key=lambda a: (a.created, a.filename))
 
@@ -149,7 +197,6 @@ class JiraAdapter:
             filename: shown to people; old Data Center versions have trouble with names beyond ASCII.
             content: the bytes, stored as they are; not empty.
         """
-
         path = f"{_issue_path(issue_id)}/attachments"
 
         def attach(client: JIRA) -> Attachment:
@@ -157,12 +204,12 @@ class JiraAdapter:
             headers = {"X-Atlassian-Token": "no-check", "Content-Type": None}
             part = {"file": (filename, content, "application/octet-stream")}
             answer = client._session.post(client._get_url(path), files=part, headers=headers)
-            (file,) = UPLOADED.validate_python(_parsed(answer))
+            (file,) = UPLOADED.validate_python(parsed(answer))
             if file.size != len(content):
                 raise failures.SizeMismatchError(filename, len(content), file.size)
             return _attachment(file)
 
-        return await self._call(f"POST {path}", attach)
+        return await self._connection.call(f"POST {path}", attach)
 
     async def download(self, attachment_id: str) -> bytes:
         """The bytes of an attachment, fetched by its id, so that a newer file of the same name is never taken.
@@ -171,14 +218,18 @@ class JiraAdapter:
             ApplicationError: also if Jira names an address outside the configured ones (credentials are sent only
                 there), or if the file is larger than `MAX_DOWNLOAD_BYTES`.
         """
-        path = f"attachment/{quote(attachment_id, safe='')}"
+        quoted = quote(attachment_id, safe="")
+        cloud = await self._on_cloud()
 
         def download(client: JIRA) -> bytes:
-            file = File.model_validate(_get(client, path))
+            file = File.model_validate(get(client, f"attachment/{quoted}"))
+            if cloud:
+                # Cloud would redirect to its media store, where credentials must not follow.
+                return _read(client, file, client._get_url(f"attachment/content/{quoted}?redirect=false"))
             self._check_origin(file)
-            return _read(client, file)
+            return _read(client, file, file.content)
 
-        return await self._call(f"GET {path}", download)
+        return await self._connection.call(f"GET attachment/{quoted}", download)
 
     async def comment(self, issue_id: str, *, mark: str, text: str) -> None:
         """Writes a comment once: one that ends with the same mark is not written again.
@@ -192,10 +243,10 @@ class JiraAdapter:
         last_line = f"{{color:{MARK_COLOR}}}mlc:{mark}{{color}}"
 
         def comment(client: JIRA) -> None:
-            if not any(last_line in body for body in _comment_bodies(client, path)):
-                _post(client, path, {"body": f"{text}\n\n{last_line}"})
+            if not any(last_line in comment.body for comment in _pages(client, path, Page[Comment])):
+                post(client, path, {"body": f"{text}\n\n{last_line}"})
 
-        await self._call(f"POST {path}", comment)
+        await self._connection.call(f"POST {path}", comment)
 
     async def link(self, issue_id: str, *, global_id: str, url: str, title: str) -> bool:
         """Adds or renews a remote link; returns False where Jira does not let the service account do that."""
@@ -204,87 +255,77 @@ class JiraAdapter:
 
         def link(client: JIRA) -> bool:
             try:
-                _post(client, path, body)
+                post(client, path, body)
             except JIRAError as error:
                 if error.status_code not in TOLERATED_FOR_EXTRAS:
                     raise
                 return False
             return True
 
-        return await self._call(f"POST {path}", link)
+        return await self._connection.call(f"POST {path}", link)
 
-    async def transition(self, issue_id: str, status: str) -> None:
-        """Moves a ticket to a status, named by the status and not by the move; nothing to do if it is there already.
+    async def transitions(self, issue_id: str) -> list[Transition]:
+        """The moves that the service account may make with a ticket from its present status."""
+        path = f"{_issue_path(issue_id)}/transitions"
+        answer = await self._connection.call(
+            f"GET {path}", lambda client: Transitions.model_validate(get(client, path))
+        )
+        return answer.transitions
+
+    async def transition(self, issue_id: str, transition_id: str) -> None:
+        """Moves a ticket.
 
         Raises:
-            ApplicationError: also, not retried, if the service account has no move to that status.
+            ApplicationError: also, not retried, if that move does not exist from the status that it has by now.
         """
-        path = _issue_path(issue_id)
-        moves_path = f"{path}/transitions"
-
-        def transition(client: JIRA) -> None:
-            issue = Issue.model_validate(_get(client, path, fields="status"))
-            if _same(issue.fields.status.name, status):
-                return
-            moves = Transitions.model_validate(_get(client, moves_path)).transitions
-            move = next((move for move in moves if _same(move.to.name, status)), None)
-            if move is None:
-                raise _no_move(issue, status, [move.to.name for move in moves])
-            _post(client, moves_path, {"transition": {"id": move.id}})
-
-        await self._call(f"POST {moves_path}", transition)
-
-    async def _call(self, call: str, use: Callable[[JIRA], _T], explain: _Explain = failures.explain) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._in_thread, call, use, explain)
-
-    def _in_thread(self, call: str, use: Callable[[JIRA], _T], explain: _Explain) -> _T:
-        client = self._client()
-        try:
-            return use(client)
-        except failures.FAILURES as error:
-            # A cause would be printed and recorded with its text, which holds headers and bodies.
-            raise explain(call, error) from None
-
-    def _client(self) -> JIRA:
-        client: JIRA | None = getattr(self._local, "client", None)
-        if client is None:
-            client = self._new_client()
-            self._know_edition(client)
-            self._local.client = client
-            self._clients.append(client)
-        return client
-
-    def _new_client(self) -> JIRA:
-        settings = self._settings
-        basic = (settings.username, settings.token.get_secret_value()) if settings.username and settings.token else None
-        client = JIRA(
-            server=self._url,
-            basic_auth=basic,
-            token_auth=settings.bearer_token.get_secret_value() if settings.bearer_token else None,
-            get_server_info=False,
-            max_retries=0,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            logging=False,
+        path = f"{_issue_path(issue_id)}/transitions"
+        await self._connection.call(
+            f"POST {path}", lambda client: post(client, path, {"transition": {"id": transition_id}})
         )
-        client._session.hooks["response"].append(_insist_on_success)
-        return client
 
-    def _know_edition(self, client: JIRA) -> None:
-        """Asks once which Jira this is; without it the package would quietly use calls that Cloud has removed."""
-        if self._edition is None:
-            try:
-                info = ServerInfo.model_validate(_get(client, "serverInfo"))
-            except failures.FAILURES as error:
-                raise failures.explain("GET serverInfo", error) from None
-            self._edition = Edition.CLOUD if info.deployment_type == "Cloud" else Edition.DATA_CENTER
-        if self._edition is Edition.CLOUD:
+    async def _on_cloud(self) -> bool:
+        return await self._connection.edition() is Edition.CLOUD
+
+    async def _has_group(self, user: User, groups: Sequence[str]) -> bool:
+        who = {"username": user.account_id} if user.account_id else {"key": user.key}
+        call = "GET user"
+        found = await self._look_up(
+            call,
+            lambda client: UserWithGroups.model_validate(get(client, "user", expand="groups", **who)),
+            'to see the groups of other people (the global permission "Browse Users")',
+        )
+        if found is None:
+            return False
+        wanted = {_folded(group) for group in groups}
+        if any(_folded(group.name) in wanted for group in found.groups.items):
+            return True
+        if found.groups.size > len(found.groups.items):
+            raise errors.unexpected(failures.SYSTEM, call, "it says how many groups the person has and hides them")
+        return False
+
+    async def _has_member(self, group: str, user: User) -> bool:
+        def look(client: JIRA) -> bool:
+            members = _pages(client, "group/member", Page[User], size=MEMBERS_PAGE_SIZE, groupname=group)
+            return any(member.account_id == user.account_id for member in members)
+
+        permission = f'to list the members of the group "{group}" (the global permission "Browse users and groups")'
+        return bool(await self._look_up("GET group/member", look, permission))
+
+    async def _look_up(self, call: str, use: Callable[[JIRA], _T], permission: str) -> _T | None:
+        """The answer to a question about people; None if Jira knows no such person or group."""
+        try:
+            return await self._connection.call(call, use)
+        except ApplicationError as error:
+            if error.type == errors.OutsideError.NOT_FOUND:
+                return None
+            if error.type != errors.OutsideError.FORBIDDEN:
+                raise
             raise ApplicationError(
-                "the configured Jira is a Cloud site, which is not supported (use Jira Data Center)",
-                type=errors.OutsideError.REFUSED,
+                f"whether somebody is an approver is not known: Jira does not allow the service account {permission}; "
+                "give it that permission, or name the approvers one by one",
+                type=errors.OutsideError.FORBIDDEN,
                 non_retryable=True,
-            )
-        client.deploymentType = "Server"
+            ) from None
 
     def _check_origin(self, file: File) -> None:
         if _origin(file.content) not in (_origin(self._url), _origin(self._site_url)):
@@ -296,54 +337,45 @@ class JiraAdapter:
             )
 
 
-def _insist_on_success(response: Response, *_: Any, **__: Any) -> None:
-    # Runs before the package parses an error body, which fails on bodies that are not Jira's, and before a redirect
-    # is followed.
-    if not response.ok or response.is_redirect:
-        raise JIRAError(status_code=response.status_code, response=response)
-
-
-def _get(client: JIRA, path: str, **params: str | int) -> Any:
-    return _parsed(client._session.get(client._get_url(path), params=params))
-
-
-def _post(client: JIRA, path: str, body: Mapping[str, Any]) -> Any:
-    return _parsed(client._session.post(client._get_url(path), data=json.dumps(body)))
-
-
-def _parsed(response: Response) -> Any:
-    if response.status_code == 204:
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        raise failures.NotJsonError(response) from None
-
-
 def _search(client: JIRA, jql: str) -> Iterator[Issue]:
     start = 0
     while True:
-        answer = _get(client, "search", jql=jql, fields=SEARCH_FIELDS, startAt=start, maxResults=PAGE_SIZE)
-        page = SearchPage.model_validate(answer)
+        body = {"jql": jql, "fields": SEARCH_FIELDS, "startAt": start, "maxResults": PAGE_SIZE}
+        page = SearchPage.model_validate(post(client, "search", body))
         yield from page.issues
         start += len(page.issues)
         if not page.issues or start >= page.total:
             return
 
 
-def _comment_bodies(client: JIRA, path: str) -> Iterator[str]:
+def _search_cloud(client: JIRA, jql: str, known: Sequence[int]) -> Iterator[Issue]:
+    body: dict[str, Any] = {"jql": jql, "fields": SEARCH_FIELDS, "maxResults": PAGE_SIZE}
+    if known:
+        body["reconcileIssues"] = list(known)
+    token: str | None = None
+    while True:
+        asked = {**body, "nextPageToken": token} if token else body
+        page = TokenPage.model_validate(post(client, "search/jql", asked))
+        yield from page.issues
+        if page.is_last or page.next_page_token in (None, "", token):
+            return
+        token = page.next_page_token
+
+
+def _pages(client: JIRA, path: str, kind: type[Page[_T]], *, size: int = PAGE_SIZE, **params: str) -> Iterator[_T]:
     start = 0
     while True:
-        page = CommentPage.model_validate(_get(client, path, startAt=start, maxResults=PAGE_SIZE))
-        yield from (comment.body for comment in page.comments)
-        start += len(page.comments)
-        if not page.comments or start >= page.total:
+        page = kind.model_validate(get(client, path, startAt=start, maxResults=size, **params))
+        yield from page.entries
+        start += len(page.entries)
+        last = start >= page.total if page.is_last is None else page.is_last
+        if last or not page.entries:
             return
 
 
-def _read(client: JIRA, file: File) -> bytes:
+def _read(client: JIRA, file: File, address: str) -> bytes:
     content = bytearray()
-    with client._session.get(file.content, stream=True) as response:
+    with client._session.get(address, stream=True) as response:
         for chunk in response.iter_content(64 * 1024):
             content += chunk
             if len(content) > MAX_DOWNLOAD_BYTES:
@@ -361,22 +393,18 @@ def _too_large(file: File) -> ApplicationError:
     )
 
 
-def _no_move(issue: Issue, status: str, reachable: Iterable[str]) -> ApplicationError:
-    choices = ", ".join(f'"{name}"' for name in reachable) or "none"
-    return ApplicationError(
-        f'ticket {issue.key} cannot be moved from "{issue.fields.status.name}" to "{status}": the service account may '
-        f"move it to {choices} (add the transition to the project's workflow, or move the ticket by hand)",
-        type=errors.OutsideError.REFUSED,
-        non_retryable=True,
-    )
-
-
 def _attachment(file: File) -> Attachment:
     return Attachment(attachment_id=file.id, filename=file.filename, size=file.size, created=file.created)
 
 
-def _issue_path(issue_id: str) -> str:
-    return f"issue/{quote(issue_id, safe='')}"
+def _issue_path(id_or_key: str) -> str:
+    return f"issue/{quote(id_or_key, safe='')}"
+
+
+def _listed(values: Sequence[str]) -> str:
+    """A list of JQL's quoted strings."""
+    escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return ", ".join(f'"{value}"' for value in escaped)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
@@ -384,5 +412,5 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+def _folded(name: str) -> str:
+    return name.strip().casefold()

@@ -1,17 +1,51 @@
-"""The parts of Jira's answers that the process reads, as REST v2 of Data Center spells them."""
+"""The parts of Jira's answers that the process reads, as REST v2 of Data Center and of Cloud spell them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, TypeAdapter
 
+_Entry = TypeVar("_Entry")
+
+
+class Page(BaseModel, Generic[_Entry]):
+    """Some of the entries of a list, and how many there are; only some lists say whether a page is the last."""
+
+    entries: list[_Entry] = Field(default_factory=list, validation_alias=AliasChoices("values", "comments"))
+    total: int = 0
+    is_last: bool | None = Field(default=None, validation_alias="isLast")
+
 
 class User(BaseModel):
-    """A person: `accountId` on Cloud, `name` on Data Center."""
+    """A person: `accountId` on Cloud; `name`, which may be changed, and `key` on Data Center.
+
+    Cloud shows an e-mail address only where the person allows it.
+    """
 
     account_id: str = Field(default="", validation_alias=AliasChoices("accountId", "name"))
+    key: str = ""
+    email: str | None = Field(default=None, validation_alias="emailAddress")
     display_name: str = Field(default="", validation_alias="displayName")
+
+
+class Group(BaseModel):
+    """A group of people."""
+
+    name: str
+
+
+class Groups(BaseModel):
+    """Somebody's groups; `size` is right even where Jira does not list them."""
+
+    size: int = 0
+    items: list[Group] = Field(default_factory=list)
+
+
+class UserWithGroups(BaseModel):
+    """A person with the groups they are in (Data Center)."""
+
+    groups: Groups
 
 
 class StatusCategory(BaseModel):
@@ -29,9 +63,11 @@ class Status(BaseModel):
 
 
 class ChangeItem(BaseModel):
-    """One field that changed; `to` is the id of the new value."""
+    """One field that changed; `from_id` and `to` are ids of values, `from_name` is what the old one was called then."""
 
     field: str
+    from_id: str | None = Field(default=None, validation_alias="from")
+    from_name: str | None = Field(default=None, validation_alias="fromString")
     to: str | None = None
 
 
@@ -45,9 +81,10 @@ class Change(BaseModel):
 
 
 class Changelog(BaseModel):
-    """Entries in no order that could be relied upon."""
+    """Entries in no order that could be relied upon; `total` tells whether they are all."""
 
     histories: list[Change] = Field(default_factory=list)
+    total: int = 0
 
 
 class Comment(BaseModel):
@@ -58,13 +95,6 @@ class Comment(BaseModel):
     body: str = ""
     created: AwareDatetime
     visibility: dict[str, str] | None = None
-
-
-class CommentPage(BaseModel):
-    """Some of an issue's comments, and how many there are."""
-
-    comments: list[Comment] = Field(default_factory=list)
-    total: int = 0
 
 
 class File(BaseModel):
@@ -87,7 +117,8 @@ class Fields(BaseModel):
     status: Status
     labels: list[str] = Field(default_factory=list)
     attachment: list[File] = Field(default_factory=list)
-    comment: CommentPage = Field(default_factory=CommentPage)
+    comment: Page[Comment] = Field(default_factory=Page[Comment])
+    updated: str = ""
 
 
 class Issue(BaseModel):
@@ -99,11 +130,23 @@ class Issue(BaseModel):
     changelog: Changelog = Field(default_factory=Changelog)
 
 
-class SearchPage(BaseModel):
-    """Some of the issues that a query finds, and how many there are."""
+class FoundIssues(BaseModel):
+    """Issues that were found."""
 
     issues: list[Issue]
+
+
+class SearchPage(FoundIssues):
+    """Some of the issues that a query finds, and how many there are (Data Center)."""
+
     total: int
+
+
+class TokenPage(FoundIssues):
+    """Some of the issues that a query finds, and what to ask for the next page with (Cloud)."""
+
+    next_page_token: str | None = Field(default=None, validation_alias="nextPageToken")
+    is_last: bool = Field(default=False, validation_alias="isLast")
 
 
 class CreatedIssue(BaseModel):

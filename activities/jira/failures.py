@@ -33,6 +33,14 @@ class NotJsonError(ValueError):
         super().__init__(f"status {response.status_code} with {media_type} instead of JSON")
 
 
+class NotSignedInError(ValueError):
+    """Jira answered, but as it answers somebody who is not signed in: it did not accept the credentials."""
+
+
+class UnclearCreationError(ApplicationError):
+    """Whether a ticket was created is not known."""
+
+
 class SizeMismatchError(ValueError):
     """A file arrived with another size than it was sent with."""
 
@@ -49,6 +57,8 @@ def explain(call: str, error: Exception) -> ApplicationError:
     """
     if isinstance(error, JIRAError) and error.response is not None:
         return _answered(call, error.response)
+    if isinstance(error, NotSignedInError):
+        return errors.answered(SYSTEM, call, 401, "it does not accept the credentials and shows what anybody may see")
     if isinstance(error, ValidationError):
         return errors.unexpected(SYSTEM, call, _misfits(error))
     if isinstance(error, NotJsonError | SizeMismatchError):
@@ -72,7 +82,7 @@ def explain_create(call: str, error: Exception, wait: timedelta) -> ApplicationE
     told = explain(call, error)
     if certainly_not_done(error):
         return told
-    return ApplicationError(
+    return UnclearCreationError(
         f"{told.message}; whether the ticket was created is not known, it is looked for before another is asked for",
         type=told.type,
         next_retry_delay=max(wait, told.next_retry_delay or wait),
@@ -84,7 +94,7 @@ def certainly_not_done(error: Exception) -> bool:
     if isinstance(error, JIRAError) and error.response is not None:
         status = error.response.status_code
         return 400 <= status < 500 and status not in _UNCLEAR_CLIENT_ERRORS
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, requests.ConnectTimeout | NotSignedInError):
         return True
     cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
@@ -117,7 +127,9 @@ def said(response: requests.Response) -> str:
 
 
 def _answered(call: str, response: requests.Response) -> ApplicationError:
-    return errors.answered(SYSTEM, call, response.status_code, said(response), response.headers.get("Retry-After"))
+    details = [said(response), response.headers.get("RateLimit-Reason", "")]
+    detail = "; ".join(detail for detail in details if detail)
+    return errors.answered(SYSTEM, call, response.status_code, detail, response.headers.get("Retry-After"))
 
 
 def _misfits(error: ValidationError) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from activities.jira.answers import Change, Comment, Issue
+from datetime import datetime
+
+from activities.jira.answers import Change, ChangeItem, Comment, Issue, User
 from activities.jira.settings import JiraSettings
-from activities.jira.types import TicketDecision, TicketReading, Verdict
+from activities.jira.types import Sighting, TicketDecision, TicketReading, Verdict
 from activities.jira.wiki import shortened, visible
 
 MAX_COMMENT = 500
 
 _STATUS_FIELD = "status"
+# What Cloud calls everybody whose account it cannot tell.
+_NOBODY = ("", "unknown")
 
 
 def read(issue: Issue, settings: JiraSettings, url: str) -> TicketReading:
@@ -18,23 +22,34 @@ def read(issue: Issue, settings: JiraSettings, url: str) -> TicketReading:
     There is no decision while the status is neither Done nor Rejected, or if nobody is known to have moved the
     ticket there: it was created in that status, or the changelog names no author.
     """
-    status = issue.fields.status
-    verdict = verdict_of(status.name, settings)
-    change = _change_into(status.id, issue) if verdict else None
+    verdict = verdict_of(issue.fields.status.name, settings)
     return TicketReading(
         key=issue.key,
         issue_id=issue.id,
         url=url,
-        status=status.name,
-        decision=_decision(change, verdict, issue) if change and verdict else None,
+        status=issue.fields.status.name,
+        decision=_decision(verdict, issue) if verdict else None,
+    )
+
+
+def sighting(key: str, issue: Issue, settings: JiraSettings) -> Sighting:
+    """How a ticket stands that was asked for as `key`."""
+    status = issue.fields.status
+    return Sighting(
+        key=key,
+        present_key=issue.key,
+        issue_id=issue.id,
+        status_id=status.id,
+        updated=issue.fields.updated,
+        verdict=verdict_of(status.name, settings),
+        labels=issue.fields.labels,
     )
 
 
 def verdict_of(status: str, settings: JiraSettings) -> Verdict | None:
     """What a status means, by its name in any case; None for every status that is not configured."""
-    name = status.strip().casefold()
     for verdict, names in ((Verdict.DONE, settings.done_statuses), (Verdict.REJECTED, settings.rejected_statuses)):
-        if name in (known.strip().casefold() for known in names):
+        if any(same_name(status, name) for name in names):
             return verdict
     return None
 
@@ -42,30 +57,55 @@ def verdict_of(status: str, settings: JiraSettings) -> Verdict | None:
 def is_final(issue: Issue, settings: JiraSettings) -> bool:
     """Whether nothing is left to close: the ticket is decided, closed by us, or ended in some other way."""
     status = issue.fields.status
-    closed = status.name.strip().casefold() == settings.close_status.strip().casefold()
+    closed = same_name(status.name, settings.close_status)
     return closed or verdict_of(status.name, settings) is not None or status.category.key == "done"
 
 
-def _change_into(status_id: str, issue: Issue) -> Change | None:
-    into = (
-        change
-        for change in issue.changelog.histories
-        if any(item.field == _STATUS_FIELD and item.to == status_id for item in change.items)
-    )
+def decider(issue: Issue) -> User | None:
+    """Who moved a ticket into its present status; None if nobody is known to have."""
+    change = _change_into_present(issue)
+    return change.author if change else None
+
+
+def newest_move(issue: Issue) -> Change | None:
+    """The last change of status, whatever the status is now; None for a ticket that was never moved."""
+    return max((change for change in issue.changelog.histories if status_item(change)), key=_age, default=None)
+
+
+def status_item(change: Change) -> ChangeItem | None:
+    """What an entry of the changelog says about the status; None if it is about other fields."""
+    return next((item for item in change.items if item.field == _STATUS_FIELD), None)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are the same but for upper and lower case and space around them."""
+    return one.strip().casefold() == other.strip().casefold()
+
+
+def _change_into_present(issue: Issue) -> Change | None:
+    status_id = issue.fields.status.id
+    into = [c for c in issue.changelog.histories if (item := status_item(c)) and item.to == status_id]
+    return max(into, key=_age, default=None)
+
+
+def _age(change: Change) -> tuple[datetime, int]:
     # Editions and versions differ in the order of the changelog; ids settle changes of the same millisecond.
-    return max(into, key=lambda change: (change.created, change.id), default=None)
+    return change.created, change.id
 
 
-def _decision(change: Change, verdict: Verdict, issue: Issue) -> TicketDecision | None:
-    if change.author is None or not change.author.account_id:
+def _decision(verdict: Verdict, issue: Issue) -> TicketDecision | None:
+    change = _change_into_present(issue)
+    if change is None or change.author is None or change.author.account_id in _NOBODY:
         return None
+    item = status_item(change)
     return TicketDecision(
         change_id=str(change.id),
         verdict=verdict,
         decided_by=change.author.account_id,
         decided_by_name=change.author.display_name,
         decided_at=change.created,
-        comment=_last_comment(change.author.account_id, issue.fields.comment.comments),
+        comment=_last_comment(change.author.account_id, issue.fields.comment.entries),
+        previous_status=item.from_name or "" if item else "",
     )
 
 

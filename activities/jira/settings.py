@@ -15,12 +15,14 @@ class GateSettings(BaseModel):
 
     project: str | None = None
     issue_type: str | None = None
-    assignee: str | None = None
+    assignee: str | None = Field(default=None, description="accountId (Cloud) or user name (Data Center)")
     priority: str | None = None
     fields: dict[str, Any] = Field(
         default_factory=dict, description="mandatory custom fields, as Jira's REST API takes them"
     )
-    approvers: list[str] = Field(default_factory=list, description="users or groups who may decide")
+    approvers: list[str] = Field(
+        default_factory=list, description="accountIds (Cloud) or user names (Data Center), and groups, who may decide"
+    )
 
 
 class GatesSettings(BaseModel):
@@ -46,7 +48,7 @@ class JiraSettings(BaseModel):
 
     url: HttpUrl
     site_url: HttpUrl | None = Field(default=None, description="for links people open; default: url")
-    username: str | None = None
+    username: str | None = Field(default=None, description="user name (Data Center) or e-mail address (Cloud)")
     token: SecretStr | None = Field(default=None, description="API token or password of `username`")
     bearer_token: SecretStr | None = Field(default=None, description="personal access token (Data Center)")
     project: str = Field(min_length=1)

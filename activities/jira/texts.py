@@ -52,6 +52,33 @@ def closing(reason: str) -> str:
 SUPERSEDED = "Superseded by a newer run for the same model, which opens tickets of its own."
 
 
+def refusal(reason: str, *, back_to: str, by_us: bool) -> str:
+    """The comment on a decision that does not count, in wiki markup.
+
+    Args:
+        reason: why it does not.
+        back_to: the status the ticket had before; empty if it has another one by now.
+        by_us: whether the process can move the ticket back.
+    """
+    said = f"This decision does not count: {wiki.paragraphs(reason, MAX_FREE_TEXT)}."
+    if not back_to:
+        return said
+    status = f"*{wiki.text(back_to)}*"
+    if by_us:
+        return (
+            f"{said}\n\nThe process moves this ticket back to {status}; should it stay where it is, please reopen it."
+        )
+    return (
+        f"{said}\n\nThe process cannot move this ticket back to {status}: please reopen it yourself, so that it can be "
+        "decided."
+    )
+
+
+def duplicate(key: str, url: str) -> str:
+    """The comment on a second ticket for the same question, in wiki markup; names the one that is waited on."""
+    return f"A duplicate of {wiki.link(key, url)}, which is the one to decide. This ticket decides nothing."
+
+
 def _privacy(content: TicketContent) -> list[str]:
     name = _name(content)
     return [

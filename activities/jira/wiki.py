@@ -17,6 +17,7 @@ MAX_INLINE = 500
 _HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
 
+_OPENS_ENTITY = re.compile(r"&(?=#?\w+;)")
 _OPENS_MACRO_OR_LINK = re.compile(r"[{}\[\]|]")
 _OPENS_IMAGE = re.compile(r"!(?=\S)")
 _OPENS_CITATION = re.compile(r"\?(?=\?)")
@@ -70,7 +71,7 @@ def shortened(value: str, limit: int) -> str:
 
 def _escaped(line: str) -> str:
     # Jira's renderer knows no escape for a backslash (two are a line break) and for a full stop, only entities.
-    line = line.replace("\\", "&#92;")
+    line = _OPENS_ENTITY.sub("&#38;", line).replace("\\", "&#92;")
     for pattern in (_OPENS_MACRO_OR_LINK, _OPENS_IMAGE, _OPENS_CITATION, _OPENS_ICON, _PHRASE_MARK):
         line = pattern.sub(r"\\\g<0>", line)
     return _LINE_START.sub(lambda m: f"{m[1]}{m[2]}&#46;" if m[2] else f"{m[1]}\\{m[3]}", line)

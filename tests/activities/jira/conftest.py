@@ -1,4 +1,4 @@
-"""A running Jira sandbox, its people, a proxy that misbehaves, and the activities under test."""
+"""A running Jira sandbox of either edition, its people, a proxy that misbehaves, and the activities under test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from temporalio.testing import ActivityEnvironment
 
@@ -22,14 +23,28 @@ from tests.activities.jira.people import Person
 from tests.processes import free_port, server_process
 
 MakeSettings = Callable[..., JiraSettings]
+SIGN_IN = {
+    "datacenter": {"username": "svc-mlc", "token": "svc-mlc-password"},
+    "cloud": {"username": "svc-mlc@sandbox.invalid", "token": "sandbox-jira-token"},
+}
 LINKS = Links(temporal_ui_url="http://temporal.example:8233")
 
 
+ON_ONE_EDITION = pytest.mark.parametrize("edition", ["datacenter"], indirect=True, scope="session")
+ON_CLOUD = pytest.mark.parametrize("edition", ["cloud"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", params=["datacenter", "cloud"])
+def edition(request: pytest.FixtureRequest) -> str:
+    """Which Jira the sandbox plays; every test that needs it runs once on each."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def jira_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def jira_url(edition: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a sandbox of these tests' own."""
     folder, port = tmp_path_factory.mktemp("jira"), free_port()
-    command = ["-m", "sandbox.jira", "--port", str(port), "--data", str(folder)]
+    command = ["-m", "sandbox.jira", "--edition", edition, "--port", str(port), "--data", str(folder)]
     with server_process(command, port=port, log=folder / "log") as server:
         yield server.url
 
@@ -49,28 +64,40 @@ def proxy(proxy_session: FaultyProxy) -> FaultyProxy:
 
 
 def _person(name: str) -> Any:
-    @pytest.fixture(scope="session", name=name)
-    def person(jira_url: str) -> Iterator[Person]:
-        somebody = Person(jira_url, name)
+    @pytest.fixture(scope="session")
+    def person(jira_url: str, edition: str) -> Iterator[Person]:
+        somebody = Person(jira_url, name, edition)
         yield somebody
         somebody.close()
 
     return person
 
 
-paul, vera, aaron, admin = (_person(name) for name in ("paul", "vera", "aaron", "admin"))
+rita, paul, vera, aaron = (_person(name) for name in ("rita", "paul", "vera", "aaron"))
+admin, service = (_person(name) for name in ("admin", "svc-mlc"))
 
 
 @pytest.fixture
-def make_settings(jira_url: str, proxy: FaultyProxy) -> MakeSettings:
+def search_trails_behind(jira_url: str) -> Iterator[Callable[[float], None]]:
+    """Makes new tickets invisible to searches for some seconds, until the end of the test."""
+
+    def trail(seconds: float) -> None:
+        lag = {"seconds": seconds, "new_only": True}
+        httpx.post(f"{jira_url}/faults/search", json=lag, timeout=10).raise_for_status()
+
+    yield trail
+    httpx.delete(f"{jira_url}/faults/search", timeout=10).raise_for_status()
+
+
+@pytest.fixture
+def make_settings(jira_url: str, edition: str, proxy: FaultyProxy) -> MakeSettings:
     """Settings that reach the sandbox through the proxy, with anything changed."""
 
     def make(**changes: Any) -> JiraSettings:
         plain: dict[str, Any] = {
             "url": proxy.url,
             "site_url": jira_url,
-            "username": "svc-mlc",
-            "token": "svc-mlc-password",
+            **SIGN_IN[edition],
             "project": "GOV",
             "ambiguous_wait": "PT0.4S",
         }

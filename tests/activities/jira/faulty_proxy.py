@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -25,6 +25,7 @@ class Fault:
         status: the answer's status; None cuts the connection without an answer.
         after_work: whether the server carries the request out before its answer is lost.
         delay: seconds before anything happens.
+        meanwhile: what somebody does just before the server gets the request, which then is carried out as usual.
     """
 
     request: str
@@ -33,6 +34,7 @@ class Fault:
     body: str = ""
     after_work: bool = False
     delay: float = 0.0
+    meanwhile: Callable[[], object] | None = None
 
 
 @dataclass
@@ -62,6 +64,8 @@ def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body are two packets; without this the second waits for the client's delayed acknowledgement.
+        disable_nagle_algorithm = True
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -82,6 +86,9 @@ def faulty_proxy(upstream: str) -> Iterator[FaultyProxy]:
 
         def spoil(self, fault: Fault, body: bytes) -> None:
             time.sleep(fault.delay)
+            if fault.meanwhile:
+                fault.meanwhile()
+                return self.forward(body)
             if fault.after_work:
                 self.ask_upstream(body).raise_for_status()
             if fault.status is None:

@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.jira import adapter as adapter_module
 from activities.jira.adapter import JiraAdapter
+from tests.activities.jira.conftest import ON_CLOUD, ON_ONE_EDITION
 from tests.activities.jira.faulty_proxy import Fault, FaultyProxy
 from tests.activities.jira.people import Person
 from tests.processes import free_port
@@ -85,6 +86,7 @@ async def test_an_attachment_that_is_gone_is_not_found(adapter: JiraAdapter) -> 
     assert (failure.value.type, failure.value.non_retryable) == ("NotFound", True)
 
 
+@ON_ONE_EDITION
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1"])
 async def test_credentials_are_never_sent_to_an_address_that_is_not_configured(
     adapter: JiraAdapter, proxy: FaultyProxy, host: str
@@ -102,6 +104,7 @@ async def test_credentials_are_never_sent_to_an_address_that_is_not_configured(
     assert host in failure.value.message and "SITE_URL" in failure.value.message
 
 
+@ON_ONE_EDITION
 async def test_a_download_does_not_follow_a_redirect(adapter: JiraAdapter, proxy: FaultyProxy) -> None:
     body = (
         '{"id": 8, "filename": "review.docx", "size": 1, "created": "2026-01-01T10:00:00.000+0000", '
@@ -116,6 +119,21 @@ async def test_a_download_does_not_follow_a_redirect(adapter: JiraAdapter, proxy
     assert proxy.count("GET /elsewhere") == 0
 
 
+@ON_CLOUD
+async def test_a_download_from_cloud_does_not_follow_a_redirect_either(
+    adapter: JiraAdapter, issue_id: str, proxy: FaultyProxy
+) -> None:
+    attached = await adapter.attach(issue_id, "review.docx", b"x")
+    redirect = Fault("GET .*/attachment/content/.*", status=303, headers={"Location": f"{proxy.url}/elsewhere"})
+    proxy.faults.append(redirect)
+    with pytest.raises(ApplicationError) as failure:
+        await adapter.download(attached.attachment_id)
+
+    assert failure.value.type == "UnexpectedAnswer"
+    assert proxy.count("GET /elsewhere") == 0
+
+
+@ON_ONE_EDITION
 async def test_a_login_page_instead_of_the_file_is_noticed_by_its_size(
     adapter: JiraAdapter, issue_id: str, proxy: FaultyProxy
 ) -> None:

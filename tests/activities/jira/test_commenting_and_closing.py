@@ -105,6 +105,22 @@ async def test_closing_that_was_interrupted_is_finished_by_the_next_attempt(
     assert (len(paul.comments(ticket.key)), paul.status(ticket.key)) == (1, "Rejected")
 
 
+@pytest.mark.parametrize("request_met", ["GET .*/transitions", TRANSITION])
+async def test_a_decision_taken_while_the_ticket_is_being_closed_stays(
+    jira: JiraActivities,
+    ticket: TicketReference,
+    run: RunIdentity,
+    proxy: FaultyProxy,
+    paul: Person,
+    request_met: str,
+) -> None:
+    proxy.faults.append(Fault(request_met, meanwhile=lambda: paul.move(ticket.key, "Done")))
+    await attempt().run(jira.close_ticket, CloseTicketRequest(run=run, ticket=ticket, reason="Aborted"))
+
+    assert proxy.faults == []
+    assert (len(paul.comments(ticket.key)), paul.status(ticket.key)) == (1, "Done")
+
+
 @pytest.mark.parametrize("status", ["Done", "Rejected"])
 async def test_a_decided_ticket_is_left_as_it_is(
     jira: JiraActivities, ticket: TicketReference, run: RunIdentity, paul: Person, status: str

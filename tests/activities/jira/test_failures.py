@@ -10,10 +10,14 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
-from activities.jira import adapter as adapter_module
+from activities.jira import connection
 from activities.jira.adapter import JiraAdapter
+from tests.activities.jira.conftest import ON_ONE_EDITION
 from tests.activities.jira.faulty_proxy import Fault, FaultyProxy
 from tests.activities.jira.people import Person
+
+# What becomes of a failure does not depend on the edition.
+pytestmark = ON_ONE_EDITION
 
 READ = "GET .*/issue/4711"
 JSON = {"Content-Type": "application/json", "Set-Cookie": "JSESSIONID=cookie-secret"}
@@ -88,6 +92,12 @@ async def test_an_error_without_a_message_is_told_by_its_status(
     assert message == "Jira answered 400 to GET issue/4711 (mend what it complains about)"
 
 
+async def test_the_limit_that_was_reached_is_named(adapter: JiraAdapter, proxy: FaultyProxy) -> None:
+    headers = {"Retry-After": "2", "RateLimit-Reason": "jira-burst-based"}
+    proxy.faults.append(Fault(READ, status=429, headers=headers))
+    assert "jira-burst-based" in (await failure_of(adapter.get("4711"))).message
+
+
 async def test_a_sign_in_that_was_locked_says_so(adapter: JiraAdapter, proxy: FaultyProxy) -> None:
     headers = {"X-Authentication-Denied-Reason": "CAPTCHA_CHALLENGE; login-url=http://jira.example/login.jsp"}
     proxy.faults.append(Fault(READ, status=403, headers=headers, body=PAGE))
@@ -157,7 +167,7 @@ async def test_a_success_that_makes_no_sense_is_an_error(
 async def test_an_answer_that_does_not_come_in_time_is_unreachable(
     adapter: JiraAdapter, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter_module, "READ_TIMEOUT", 0.3)
+    monkeypatch.setattr(connection, "READ_TIMEOUT", 0.3)
     proxy.faults.append(Fault(READ, status=200, delay=1.0))
     failure = await failure_of(adapter.get("4711"))
 

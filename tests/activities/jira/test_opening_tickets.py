@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.identity import RunIdentity
-from activities.jira import adapter as adapter_module
+from activities.jira import connection
 from activities.jira.activities import JiraActivities
 from activities.jira.settings import JiraSettings
 from activities.jira.types import Gate, TicketRequest
@@ -22,8 +23,11 @@ from tests.processes import free_port
 RequestFor = Callable[..., TicketRequest]
 MakeJira = Callable[[JiraSettings], JiraActivities]
 
-CREATE, SEARCH = "POST .*/issue", "GET .*/search"
+CREATE, SEARCH = "POST .*/issue", "POST .*/search(/jql)?"
 REMOTE_LINK = "POST .*/remotelink"
+NOT_INDEXED_YET = Fault(
+    SEARCH, status=200, headers={"Content-Type": "application/json"}, body='{"issues": [], "total": 0, "isLast": true}'
+)
 
 
 async def test_a_ticket_is_opened_with_the_labels_by_which_it_is_found_again(
@@ -52,13 +56,13 @@ async def test_a_ticket_links_to_its_run_in_temporal_and_names_it_in_a_property(
 
 
 async def test_each_gate_has_its_own_project_type_assignee_priority_and_mandatory_fields(
-    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, paul: Person
+    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, paul: Person, vera: Person
 ) -> None:
     gates = {
         "results": {
             "project": "OPS",
             "issue_type": "Story",
-            "assignee": "vera",
+            "assignee": vera.id,
             "priority": "High",
             "fields": {"customfield_10100": "Retail"},
         }
@@ -69,7 +73,7 @@ async def test_each_gate_has_its_own_project_type_assignee_priority_and_mandator
 
     fields = paul.get(f"issue/{ticket.key}")["fields"]
     assert ticket.key.startswith("OPS-")
-    assert (fields["issuetype"]["name"], fields["assignee"]["name"]) == ("Story", "vera")
+    assert (fields["issuetype"]["name"], paul.id_of(fields["assignee"])) == ("Story", vera.id)
     assert (fields["priority"]["name"], fields["customfield_10100"]) == ("High", "Retail")
 
 
@@ -179,7 +183,7 @@ async def test_a_creation_whose_answer_does_not_come_in_time_is_unclear_too(
     paul: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(adapter_module, "READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "READ_TIMEOUT", 0.5)
     proxy.faults.append(Fault(CREATE, delay=0.7, after_work=True))
     with pytest.raises(ApplicationError) as failure:
         await attempt().run(jira.open_ticket, request_for())
@@ -238,19 +242,109 @@ async def test_a_jira_that_went_away_after_the_first_calls_certainly_created_not
     assert failure.value.next_retry_delay is None
 
 
-async def test_after_a_killed_worker_the_search_waits_until_the_index_is_trusted(
-    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, run: RunIdentity, paul: Person
+async def test_after_a_killed_worker_nothing_is_created_until_the_index_is_trusted(
+    make_settings: MakeSettings,
+    make_jira: MakeJira,
+    request_for: RequestFor,
+    run: RunIdentity,
+    paul: Person,
+    search_trails_behind: Callable[[float], None],
 ) -> None:
-    jira = make_jira(make_settings(ambiguous_wait="PT0.8S"))
+    jira = make_jira(make_settings(ambiguous_wait="PT1S"))
+    search_trails_behind(0.8)
     first = await attempt().run(jira.open_ticket, request_for())
 
     began = time.monotonic()
-    again = await attempt(2, scheduled=datetime.now(UTC)).run(jira.open_ticket, request_for())
+    again = await attempt(2).run(jira.open_ticket, request_for())
     waited = time.monotonic() - began
 
-    assert waited >= 0.8
+    assert waited >= 1
+    assert (again.key, again.adopted) == (first.key, True)
+    assert paul.labelled(run.workflow_id) == [first.key]
+
+
+async def test_a_first_attempt_does_not_trust_the_index_either_if_another_activity_may_have_asked(
+    jira: JiraActivities, request_for: RequestFor, run: RunIdentity, proxy: FaultyProxy, paul: Person
+) -> None:
+    first = await attempt().run(jira.open_ticket, request_for())
+    proxy.faults.append(NOT_INDEXED_YET)
+    again = await attempt().run(jira.open_ticket, request_for(never_asked=False))
+
     assert again.key == first.key
     assert paul.labelled(run.workflow_id) == [first.key]
+
+
+async def test_a_ticket_that_the_index_shows_is_taken_without_a_wait(
+    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor
+) -> None:
+    jira = make_jira(make_settings(ambiguous_wait="PT10M"))
+    first = await attempt().run(jira.open_ticket, request_for())
+    again = await attempt(2).run(jira.open_ticket, request_for())
+
+    assert again.key == first.key
+
+
+async def failed_attempt(jira: JiraActivities, number: int, request: TicketRequest, *heartbeat: Any) -> list[Any]:
+    """The heartbeats of an attempt that fails."""
+    sent: list[Any] = []
+    environment = attempt(number, *heartbeat)
+    environment.on_heartbeat = lambda *details: sent.extend(details)
+    with pytest.raises(ApplicationError):
+        await environment.run(jira.open_ticket, request)
+    return sent
+
+
+async def test_the_wait_for_a_lost_answer_counts_from_when_it_was_lost(
+    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, proxy: FaultyProxy
+) -> None:
+    jira = make_jira(make_settings(ambiguous_wait="PT1S"))
+    proxy.faults += [Fault(CREATE), NOT_INDEXED_YET, NOT_INDEXED_YET]
+    before = datetime.now(UTC)
+    (told,) = await failed_attempt(jira, 1, request_for())
+
+    assert told["attempt"] == 1
+    assert before <= datetime.fromisoformat(told["unclear_since"]) <= datetime.now(UTC)
+    # As long as the server waits before it begins the next attempt.
+    await asyncio.sleep(1)
+    began = time.monotonic()
+    await attempt(2, told).run(jira.open_ticket, request_for())
+    assert time.monotonic() - began < 0.8
+    assert len(proxy.faults) == 1
+
+
+async def test_a_failed_search_does_not_make_a_lost_answer_any_younger(
+    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, proxy: FaultyProxy
+) -> None:
+    jira = make_jira(make_settings(ambiguous_wait="PT10M"))
+    proxy.faults += [Fault(CREATE), Fault(SEARCH, status=500)]
+    (first,) = await failed_attempt(jira, 1, request_for())
+    (second,) = await failed_attempt(jira, 2, request_for(), first)
+
+    assert second == {"attempt": 2, "unclear_since": first["unclear_since"]}
+
+
+async def test_what_an_attempt_before_the_killed_one_said_is_not_believed(
+    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, proxy: FaultyProxy
+) -> None:
+    jira = make_jira(make_settings(ambiguous_wait="PT0.8S"))
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    proxy.faults.append(NOT_INDEXED_YET)
+    began = time.monotonic()
+    await attempt(3, {"attempt": 1, "unclear_since": long_ago}).run(jira.open_ticket, request_for())
+
+    assert time.monotonic() - began >= 0.8
+
+
+async def test_after_a_refusal_nothing_has_to_be_searched_or_waited_for(
+    make_settings: MakeSettings, make_jira: MakeJira, request_for: RequestFor, proxy: FaultyProxy
+) -> None:
+    jira = make_jira(make_settings(ambiguous_wait="PT10M"))
+    proxy.faults.append(Fault(CREATE, status=429, headers={"Retry-After": "0.1"}))
+    (told,) = await failed_attempt(jira, 1, request_for())
+    ticket = await attempt(2, told).run(jira.open_ticket, request_for())
+
+    assert not ticket.adopted
+    assert (proxy.count(CREATE), proxy.count(SEARCH)) == (2, 0)
 
 
 async def test_an_attempt_that_was_scheduled_long_ago_does_not_wait(

@@ -16,6 +16,17 @@ HOSTILE = (
 )
 
 
+@pytest.fixture
+def make_settings() -> MakeSettings:
+    """Settings without a Jira behind them."""
+
+    def make(**changes: Any) -> JiraSettings:
+        plain = {"url": "http://jira.example", "bearer_token": "t", "project": "GOV"}
+        return JiraSettings.model_validate({**plain, **changes})
+
+    return make
+
+
 def content(text: str = "plain", **more: Any) -> TicketContent:
     """Everything a ticket may hold, with one text wherever outsiders have a say."""
     known: dict[str, Any] = {
@@ -82,6 +93,7 @@ def test_an_error_text_cannot_leave_its_block(settings: JiraSettings) -> None:
         ("??cite??", r"\??cite\??"),
         ("ok (/) (x)", r"ok \(/) \(x)"),
         (r"C:\temp \\ x", "C:&#92;temp &#92;&#92; x"),
+        ("&#92; &amp; AT&T; R&D", "&#38;#92; &#38;amp; AT&#38;T; R&D"),
         ("h1. Big", "h1&#46; Big"),
         ("bq. Quoted", "bq&#46; Quoted"),
         ("# one", r"\# one"),
