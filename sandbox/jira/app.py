@@ -17,22 +17,30 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from sandbox.jira.auth import Sessions
+from sandbox.jira.auth import Authentication, Sessions
 from sandbox.jira.board import board_routes, error_page
+from sandbox.jira.cloud import CloudRepresentation
+from sandbox.jira.edition import Edition
 from sandbox.jira.errors import JiraRefusal
 from sandbox.jira.representation import Representation
+from sandbox.jira.rest.accounts import id_account_routes, name_account_routes
 from sandbox.jira.rest.content import content_routes
-from sandbox.jira.rest.downloads import download_routes
+from sandbox.jira.rest.downloads import download_routes, media_routes
 from sandbox.jira.rest.issues import issue_routes
 from sandbox.jira.rest.request import Api
+from sandbox.jira.rest.sandbox import sandbox_routes
+from sandbox.jira.rest.search import offset_search_routes, removed_search_routes, token_search_routes
 from sandbox.jira.rest.site import site_routes
 from sandbox.jira.rest.webhooks import webhook_routes
+from sandbox.jira.retries import RetrySchedule
+from sandbox.jira.search import SearchLag
 from sandbox.jira.store import Store
 from sandbox.jira.tracker import Tracker
 from sandbox.jira.webhooks import EVENTS, TIMEOUT_SECONDS, Deliver, Dispatcher, Outcome, Outgoing, post
 
 COMMAND_LINE_WEBHOOK = "command line"
 DEFAULT_UPLOAD_LIMIT = 10 * 1024 * 1024
+DEFAULT_RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class SandboxSettings:
         webhook_url: where webhooks go from the start, beside those registered over REST.
         webhook_secret: key of their signature; None sends them unsigned.
         upload_limit: largest attachment in bytes.
+        edition: which Jira it plays.
+        webhook_retry_seconds: seconds until Cloud tries a webhook again, at least; up to three times as many.
     """
 
     data: Path
@@ -52,6 +62,8 @@ class SandboxSettings:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     upload_limit: int = DEFAULT_UPLOAD_LIMIT
+    edition: Edition = Edition.DATA_CENTER
+    webhook_retry_seconds: float = DEFAULT_RETRY_SECONDS
 
 
 def create_app(
@@ -59,6 +71,7 @@ def create_app(
     *,
     middleware: Sequence[Middleware] = (),
     wrap_delivery: Callable[[Deliver], Deliver] = lambda deliver: deliver,
+    search_lag: SearchLag | None = None,
 ) -> FastAPI:
     """The sandbox as an ASGI application.
 
@@ -67,18 +80,23 @@ def create_app(
         middleware: stands before every request, outermost first; the place to make answers misbehave.
         wrap_delivery: gets the function that sends one webhook and returns the one to use instead;
             the place to make deliveries misbehave.
+        search_lag: how far searches trail behind; may change while the sandbox runs.
     """
     store = Store(settings.data / "jira.sqlite3")
-    represent = Representation(settings.base_url.rstrip("/"), store)
+    cloud = settings.edition is Edition.CLOUD
+    base_url = settings.base_url.rstrip("/")
+    represent = CloudRepresentation(base_url, store) if cloud else Representation(base_url, store)
+    retries = RetrySchedule(settings.webhook_retry_seconds) if cloud else None
     client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
 
     async def deliver(outgoing: Outgoing) -> Outcome:
         return await post(client, outgoing)
 
-    dispatcher = Dispatcher(store, represent, wrap_delivery(deliver))
-    tracker = Tracker(store, dispatcher.announce)
+    dispatcher = Dispatcher(store, represent, wrap_delivery(deliver), settings.edition, retries)
+    tracker = Tracker(store, dispatcher.announce, settings.edition)
+    authentication = Authentication(base_url, settings.edition)
     sessions = Sessions(store.setting("session-secret", secrets.token_hex(32)))
-    api = Api(tracker, represent, sessions, settings.upload_limit)
+    api = Api(tracker, represent, authentication, sessions, settings.upload_limit, search_lag)
     _register_command_line_webhook(store, settings)
 
     @contextlib.asynccontextmanager
@@ -97,12 +115,7 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
     )
-    for version in ("2", "latest"):
-        for routes in (site_routes, issue_routes, content_routes):
-            app.include_router(routes(api), prefix=f"/rest/api/{version}")
-    app.include_router(webhook_routes(api), prefix="/rest/jira-webhook/1.0")
-    app.include_router(download_routes(api))
-    app.include_router(board_routes(api))
+    _include_routes(app, api, settings.edition)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     app.add_api_route("/healthz", _healthz, methods=["GET"])
     app.add_exception_handler(JiraRefusal, _refused)
@@ -110,6 +123,32 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(UnicodeEncodeError, _not_text)
     return app
+
+
+_SHARED = (site_routes, issue_routes, content_routes)
+_REST = {
+    Edition.DATA_CENTER: (offset_search_routes, name_account_routes, *_SHARED),
+    Edition.CLOUD: (token_search_routes, id_account_routes, *_SHARED),
+}
+
+
+def _include_routes(app: FastAPI, api: Api, edition: Edition) -> None:
+    versions = ("2",) if edition is Edition.CLOUD else ("2", "latest")
+    for version in versions:
+        for routes in _REST[edition]:
+            app.include_router(routes(api), prefix=f"/rest/api/{version}")
+    if edition is Edition.CLOUD:
+        app.include_router(media_routes(api))
+        for version in ("2", "3"):
+            app.include_router(removed_search_routes(), prefix=f"/rest/api/{version}")
+        app.add_api_route("/rest/api/3/{path:path}", _not_played, methods=["GET", "POST", "PUT", "DELETE"])
+    for routes in (webhook_routes, download_routes, board_routes):
+        app.include_router(routes(api))
+    app.include_router(sandbox_routes(api), prefix="/sandbox")
+
+
+async def _not_played(path: str) -> None:
+    raise JiraRefusal(501, [f"This sandbox plays version 2 of the REST API only: use /rest/api/2/{path}."])
 
 
 def _register_command_line_webhook(store: Store, settings: SandboxSettings) -> None:
@@ -159,4 +198,4 @@ async def _not_text(request: Request, problem: Exception) -> Response:
 
 
 def _is_page(request: Request) -> bool:
-    return not request.url.path.startswith(("/rest/", "/secure/"))
+    return not request.url.path.startswith(("/rest/", "/secure/", "/media/", "/sandbox/"))

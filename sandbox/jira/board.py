@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from sandbox.jira import scheme
 from sandbox.jira.auth import COOKIE, Session
+from sandbox.jira.edition import Edition
 from sandbox.jira.errors import JiraRefusal
 from sandbox.jira.fields import read_comment_body
 from sandbox.jira.people import PEOPLE, find_person
@@ -180,7 +181,7 @@ class Pages:
 
     def columns(self, project: Project) -> list[Column]:
         """The board of a project, one column per status."""
-        return [self._column(project, status) for status in scheme.STATUSES]
+        return [self._column(project, status) for status in self._store.statuses]
 
     def _column(self, project: Project, status: Status) -> Column:
         issues, total = self._store.select_issues(
@@ -191,7 +192,7 @@ class Pages:
     def _card(self, issue: Issue) -> Card:
         kind, title = split_summary(issue.summary)
         attachments = len(self._store.attachments(issue.id))
-        return Card(issue, kind, title, attachments, scheme.available_transitions(issue.status))
+        return Card(issue, kind, title, attachments, self._store.available_transitions(issue.status))
 
     def ticket(self, issue: Issue) -> dict[str, Any]:
         """Everything a ticket page shows."""
@@ -259,7 +260,11 @@ def board_routes(api: Api) -> APIRouter:
     @router.get("/webhooks")
     async def webhooks(request: Request) -> Response:
         return pages.page(
-            request, "webhooks.html", webhooks=store.webhooks(), deliveries=store.deliveries(DELIVERIES_SHOWN)
+            request,
+            "webhooks.html",
+            webhooks=store.webhooks(),
+            deliveries=store.deliveries(DELIVERIES_SHOWN),
+            tries_again=tracker.edition is Edition.CLOUD,
         )
 
     @router.get("/webhooks/deliveries")

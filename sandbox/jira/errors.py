@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sandbox.jira.edition import Edition
+
 
 class JiraRefusal(Exception):
     """A request is refused.
@@ -34,6 +36,12 @@ class JiraRefusal(Exception):
         return {"errorMessages": self.messages, "errors": self.errors}
 
 
-def issue_missing() -> JiraRefusal:
+ISSUE_MISSING = {
+    Edition.DATA_CENTER: "Issue Does Not Exist",
+    Edition.CLOUD: "Issue does not exist or you do not have permission to see it.",
+}
+
+
+def issue_missing(edition: Edition) -> JiraRefusal:
     """The answer for an issue that is not there; Jira gives the same one for an issue one may not see."""
-    return JiraRefusal(404, ["Issue Does Not Exist"])
+    return JiraRefusal(404, [ISSUE_MISSING[edition]])

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.jira import scheme
+from sandbox.jira.edition import Edition
 from sandbox.jira.errors import JiraRefusal
-from sandbox.jira.people import Person, find_person
+from sandbox.jira.people import Person, find_account
 from sandbox.jira.scheme import IssueType, Priority, Project, Resolution
 
 SUMMARY_LIMIT = 255
@@ -58,21 +59,26 @@ def _labels(value: object) -> tuple[str, ...]:
     return tuple(sorted({_label(label) for label in value}))
 
 
-def _user(value: object) -> Person | None:
+# How a field names a person; an edition does not know the property of the other.
+USER_PROPERTY = {Edition.DATA_CENTER: "name", Edition.CLOUD: "accountId"}
+
+
+def _user(value: object, edition: Edition) -> Person | None:
     if value is None:
         return None
-    if not isinstance(value, Mapping) or "name" not in value:
-        raise ValueError("expected an object with the property 'name'")
-    if value["name"] in (None, ""):
+    name = USER_PROPERTY[edition]
+    if not isinstance(value, Mapping) or name not in value:
+        raise ValueError(f"expected an object with the property '{name}'")
+    if value[name] in (None, ""):
         return None
-    person = find_person(str(value["name"]))
+    person = find_account(str(value[name]), edition)
     if person is None:
-        raise ValueError(f"User '{value['name']}' does not exist.")
+        raise ValueError(f"User '{value[name]}' does not exist.")
     return person
 
 
-def _reporter(value: object) -> Person:
-    person = _user(value)
+def _reporter(value: object, edition: Edition) -> Person:
+    person = _user(value, edition)
     if person is None:
         raise ValueError("Reporter is required.")
     return person
@@ -124,24 +130,28 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "summary": _summary,
     "description": _text,
     "labels": _labels,
-    "assignee": _user,
-    "reporter": _reporter,
     "priority": _priority,
     "resolution": _resolution,
     "customfield_10100": _text,
 }
 
-CREATE_SCREEN = frozenset(field.id for field in scheme.FIELDS if field.on_create_screen and field.id in _READERS)
+_USER_READERS: Mapping[str, Callable[[object, Edition], object]] = {"assignee": _user, "reporter": _reporter}
+
+# The create screen also shows attachments, which come in a request of their own.
+CREATE_SCREEN = frozenset(field.id for field in scheme.FIELDS if field.on_create_screen) & (
+    _READERS.keys() | _USER_READERS.keys()
+)
 EDIT_SCREEN = frozenset(field.id for field in scheme.FIELDS if field.on_edit_screen)
 TRANSITION_SCREEN = frozenset({"resolution", "assignee"})
 
 
-def read_fields(raw: object, screen: frozenset[str]) -> dict[str, Any]:
+def read_fields(raw: object, screen: frozenset[str], edition: Edition) -> dict[str, Any]:
     """Turns REST field values into attribute values of an issue.
 
     Args:
         raw: the `fields` of a request; None counts as empty.
         screen: the field ids that may be set here.
+        edition: how people are named.
 
     Returns:
         New values by attribute name of `store.Issue`.
@@ -161,7 +171,7 @@ def read_fields(raw: object, screen: frozenset[str]) -> dict[str, Any]:
             errors[name] = _NOT_ON_SCREEN.format(name)
             continue
         try:
-            values[ATTRIBUTES.get(name, name)] = _READERS[name](value)
+            values[ATTRIBUTES.get(name, name)] = _read(name, value, edition)
         except ValueError as problem:
             errors[name] = str(problem)
     if errors:
@@ -169,7 +179,13 @@ def read_fields(raw: object, screen: frozenset[str]) -> dict[str, Any]:
     return values
 
 
-def read_new_issue(raw: object) -> dict[str, Any]:
+def _read(name: str, value: object, edition: Edition) -> object:
+    if name in _USER_READERS:
+        return _USER_READERS[name](value, edition)
+    return _READERS[name](value)
+
+
+def read_new_issue(raw: object, edition: Edition) -> dict[str, Any]:
     """Like `read_fields` for the create screen, which also insists on its required fields."""
     given = raw if isinstance(raw, Mapping) else {}
     missing = {
@@ -179,7 +195,8 @@ def read_new_issue(raw: object) -> dict[str, Any]:
     }
     errors = {name: message for name, message in missing.items() if not given.get(name)}
     try:
-        values = read_fields({name: value for name, value in given.items() if name not in errors}, CREATE_SCREEN)
+        accepted = {name: value for name, value in given.items() if name not in errors}
+        values = read_fields(accepted, CREATE_SCREEN, edition)
     except JiraRefusal as refusal:
         raise JiraRefusal(400, refusal.messages, errors | refusal.errors) from None
     issue_type: IssueType | None = values.get("issuetype")

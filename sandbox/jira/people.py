@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandbox.jira.edition import Edition
+
 PRIVACY_OFFICERS = "privacy-officers"
 MODEL_RISK = "model-risk"
 PRODUCTION_APPROVERS = "production-approvers"
@@ -25,10 +27,11 @@ class Person:
         name: what a person signs in with, and what REST calls `name`.
         key: the immutable identifier Data Center gives an account; it is not the name.
         display_name: what pages and changelogs show.
-        password: for HTTP Basic.
+        password: for HTTP Basic on Data Center.
         groups: group names beside `jira-software-users`, which everybody is in.
-        token: personal access token for HTTP Bearer, if the account has one.
+        token: personal access token for HTTP Bearer on Data Center, if the account has one.
         on_board: whether a visitor of the board page can act as this account.
+        account_type: what Cloud calls the kind of account: `atlassian` for people, `app` for automations.
     """
 
     name: str
@@ -38,6 +41,17 @@ class Person:
     groups: tuple[str, ...] = ()
     token: str | None = None
     on_board: bool = True
+    account_type: str = "atlassian"
+
+    @property
+    def account_id(self) -> str:
+        """What Cloud knows the account by; it has neither `name` nor `key` there."""
+        return f"5b10ac8d82e05b22cc7{self.key[-5:]}"
+
+    @property
+    def api_token(self) -> str:
+        """What the account signs in with on Cloud, together with its e-mail address."""
+        return self.token or f"{self.name}-api-token"
 
     @property
     def email(self) -> str:
@@ -68,11 +82,20 @@ PEOPLE = (
         token="sandbox-jira-token",
         on_board=False,
     ),
+    Person(
+        "automation",
+        "JIRAUSER10001",
+        "Automation for Jira",
+        "automation-password",
+        on_board=False,
+        account_type="app",
+    ),
     Person("admin", "JIRAUSER10000", "Jira Administrator", "admin-password", (ADMINISTRATORS,), on_board=False),
 )
 
 _BY_NAME = {person.name: person for person in PEOPLE}
 _BY_KEY = {person.key: person for person in PEOPLE}
+_BY_ACCOUNT_ID = {person.account_id: person for person in PEOPLE}
 
 
 def find_person(name: str | None) -> Person | None:
@@ -83,6 +106,23 @@ def find_person(name: str | None) -> Person | None:
 def person_by_key(key: str) -> Person | None:
     """The account with this immutable key, or None."""
     return _BY_KEY.get(key)
+
+
+def person_by_account_id(account_id: str) -> Person | None:
+    """The account with this Cloud account id, or None."""
+    return _BY_ACCOUNT_ID.get(account_id)
+
+
+def person_by_email(email: str) -> Person | None:
+    """The account with this e-mail address in any case, or None."""
+    return next((person for person in PEOPLE if person.email == email.lower()), None)
+
+
+def find_account(reference: str, edition: Edition) -> Person | None:
+    """Whom a client means by a text: an account id on Cloud, a user name or a key on Data Center."""
+    if edition is Edition.CLOUD:
+        return person_by_account_id(reference)
+    return find_person(reference) or person_by_key(reference)
 
 
 def members_of(group: str) -> tuple[Person, ...]:

@@ -1,4 +1,4 @@
-"""The JSON shapes of Jira Data Center's REST API v2."""
+"""The JSON shapes of Jira's REST API v2, as Data Center writes them; `cloud.py` has what Cloud writes differently."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode
 from sandbox.jira import scheme
 from sandbox.jira.people import Person
 from sandbox.jira.scheme import Field, IssueType, Priority, Project, Resolution, Status, Transition
-from sandbox.jira.store import Attachment, Change, ChangeItem, Comment, Issue, RemoteLink, Store, Webhook
+from sandbox.jira.store import Attachment, Change, ChangeItem, Comment, Issue, RemoteLink, Store, Webhook, now
 from sandbox.jira.wiki import render_wiki
 
+VERSION = "10.3.24"
 TIME_ZONE = "Etc/UTC"
 NAVIGABLE = frozenset(field.id for field in scheme.FIELDS if field.navigable) - {"issuekey"}
 ALL = frozenset(field.id for field in scheme.FIELDS) - {"issuekey"}
@@ -46,8 +47,21 @@ def selected_fields(requested: Sequence[str], default: str) -> frozenset[str]:
     return frozenset(chosen & ALL)
 
 
+def value_page(values: Sequence[Any], start_at: int, max_results: int) -> dict[str, Any]:
+    """A page of a list, in the form that most lists of both editions have."""
+    start_at, max_results = max(start_at, 0), max(max_results, 0)
+    page = list(values[start_at : start_at + max_results])
+    return {
+        "maxResults": max_results,
+        "startAt": start_at,
+        "total": len(values),
+        "isLast": start_at + len(page) >= len(values),
+        "values": page,
+    }
+
+
 class Representation:
-    """Writes sandbox objects as Jira's JSON.
+    """Writes sandbox objects as Data Center's JSON.
 
     Args:
         base_url: what absolute links start with, without a slash at the end.
@@ -58,6 +72,21 @@ class Representation:
         self.base_url = base_url
         self._api = f"{base_url}/rest/api/2"
         self._store = store
+
+    def server_info(self) -> dict[str, Any]:
+        """The site itself."""
+        return {
+            "baseUrl": self.base_url,
+            "version": VERSION,
+            "versionNumbers": [int(part) for part in VERSION.split(".")],
+            "deploymentType": "Server",
+            "buildNumber": 10030024,
+            "buildDate": "2026-01-15T00:00:00.000+0000",
+            "databaseBuildNumber": 10030024,
+            "serverTime": jira_time(now()),
+            "scmInfo": "sandbox",
+            "serverTitle": "Jira (sandbox)",
+        }
 
     def user(self, person: Person) -> dict[str, Any]:
         """An account; Data Center has `name` and `key`, and no `accountId`."""
@@ -72,12 +101,16 @@ class Representation:
             "timeZone": TIME_ZONE,
         }
 
+    def myself(self, person: Person, expand: Collection[str]) -> dict[str, Any]:
+        """The account of the caller."""
+        return self.user_with_groups(person, expand)
+
     def _avatars(self, person: Person) -> dict[str, str]:
         path = f"{self.base_url}/secure/useravatar?ownerId={quote(person.key)}"
         return {f"{size}x{size}": f"{path}&size={size}" for size in (16, 24, 32, 48)}
 
     def user_with_groups(self, person: Person, expand: Collection[str]) -> dict[str, Any]:
-        """An account as `user` and `myself` return it; group names only on `expand=groups`."""
+        """An account as `user` returns it; group names only on `expand=groups`."""
         groups: dict[str, Any] = {"size": len(person.all_groups), "items": []}
         if "groups" in expand:
             groups["items"] = [self.group(name) for name in person.all_groups]
@@ -195,6 +228,17 @@ class Representation:
             schema["system"] = field.id
         return schema
 
+    def create_page(self, name: str, values: list[dict[str, Any]], start_at: int, max_results: int) -> dict[str, Any]:
+        """A page of what can be created.
+
+        Args:
+            name: what Cloud calls the list; Data Center calls every list `values`.
+            values: the whole list.
+            start_at: index of the page's first element.
+            max_results: size of the page.
+        """
+        return value_page(values, start_at, max_results)
+
     def create_field(self, field: Field, project: Project, issue_type: IssueType) -> dict[str, Any]:
         """A field as the create screen of an issue type describes it."""
         described: dict[str, Any] = {
@@ -238,6 +282,10 @@ class Representation:
             "mimeType": attachment.mime_type,
             "content": f"{self.base_url}/secure/attachment/{attachment.id}/{quote(attachment.filename)}",
         }
+
+    def attachment_alone(self, attachment: Attachment) -> dict[str, Any]:
+        """A file's description as `attachment/{id}` returns it."""
+        return self.attachment(attachment)
 
     def comment(self, comment: Comment, rendered: bool = False) -> dict[str, Any]:
         """A comment; `rendered` adds its HTML."""
@@ -351,7 +399,7 @@ class Representation:
         if "changelog" in expand:
             described["changelog"] = self.changelog(issue)
         if "transitions" in expand:
-            available = scheme.available_transitions(issue.status)
+            available = self._store.available_transitions(issue.status)
             described["transitions"] = [self.transition(transition, expand) for transition in available]
         if "renderedFields" in expand:
             described["renderedFields"] = self._rendered_fields(issue, selection)

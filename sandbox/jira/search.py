@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sandbox.jira import scheme
+from sandbox.jira.edition import Edition
 from sandbox.jira.jql import Clause, Comparison, JqlError, Sort, Value, parse
-from sandbox.jira.people import Person, find_person, person_by_key
+from sandbox.jira.people import Person, find_account, person_by_email
 from sandbox.jira.store import Issue, Store, now
 
 MAXIMUM_PAGE = 1000
@@ -38,6 +39,21 @@ class Page:
     issues: list[Issue]
     total: int
     warnings: list[str]
+
+
+@dataclass
+class SearchLag:
+    """How far search trails behind the issues, as the index of Jira Cloud does.
+
+    Attributes:
+        seconds: for how long an issue is not found after it was created or changed; 0 finds everything at once.
+        new_only: whether only creation hides an issue, not change.
+        hidden: how many matches were left out so far.
+    """
+
+    seconds: float = 0.0
+    new_only: bool = False
+    hidden: int = 0
 
 
 @dataclass
@@ -92,34 +108,68 @@ class Search:
 
     Args:
         store: the issues.
-        person: whom `currentUser()` means.
+        person: whom `currentUser()` means, and who must be allowed to see what is found.
+        edition: how queries name people.
         validate: whether naming something unknown is an error rather than a warning.
+        lag: how far `run` trails behind.
     """
 
-    def __init__(self, store: Store, person: Person | None, *, validate: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        person: Person | None,
+        *,
+        edition: Edition = Edition.DATA_CENTER,
+        validate: bool = True,
+        lag: SearchLag | None = None,
+    ) -> None:
         self._store = store
         self._person = person
+        self._edition = edition
         self._validate = validate
+        self._lag = lag or SearchLag()
         self._warnings: list[str] = []
         self._now = now()
 
-    def run(self, jql: str, start_at: int = 0, max_results: int = 50) -> Page:
+    def run(
+        self,
+        jql: str,
+        start_at: int = 0,
+        max_results: int = 50,
+        largest_page: int = MAXIMUM_PAGE,
+        reconcile: Sequence[int] = (),
+    ) -> Page:
         """The issues that match a query, in its order, newest first where it gives none.
 
         Args:
             jql: the query; empty matches everything.
             start_at: how many matches to skip.
-            max_results: page size, cut to `MAXIMUM_PAGE`; 0 only counts.
+            max_results: page size; 0 only counts.
+            largest_page: what the page size is cut to.
+            reconcile: ids of issues that are found however far search trails behind.
 
         Raises:
             JqlError: the query is wrong.
         """
         query = parse(jql)
-        condition = self._clause(query.clause) if query.clause else _Condition("1")
+        condition = self._visible(self._clause(query.clause) if query.clause else _Condition("1"))
+        if self._lag.seconds:
+            condition = self._indexed(condition, reconcile)
         order = ", ".join([*(self._sort(sort) for sort in query.order), "id DESC"])
-        limit = min(max(max_results, 0), MAXIMUM_PAGE)
+        limit = min(max(max_results, 0), largest_page)
         issues, total = self._store.select_issues(condition.sql, condition.arguments, order, limit, max(start_at, 0))
         return Page(issues, total, self._warnings)
+
+    def _visible(self, condition: _Condition) -> _Condition:
+        if self._person is None:
+            return condition
+        hidden = "SELECT issue FROM hidden WHERE person = ?"
+        return _Condition(f"{condition.sql} AND id NOT IN ({hidden})", [*condition.arguments, self._person.name])
+
+    def _find_issue(self, operand: Value) -> Issue | None:
+        issue = None if operand.function else self._store.find_issue(operand.text)
+        unseen = issue and self._person and self._store.is_hidden(issue.id, self._person)
+        return None if unseen else issue
 
     def matches(self, jql: str, issue: Issue) -> bool:
         """Whether an issue that is stored matches a query."""
@@ -129,6 +179,18 @@ class Search:
             f"id = ? AND {condition.sql}", [issue.id, *condition.arguments], "id", 0, 0
         )
         return total == 1
+
+    def _indexed(self, condition: _Condition, reconcile: Sequence[int]) -> _Condition:
+        """Narrows a condition to what a search that trails behind knows of, and counts what it leaves out."""
+        column = "created" if self._lag.new_only else "updated"
+        horizon = round((self._now.timestamp() - self._lag.seconds) * 1000)
+        marks = ", ".join("?" * len(reconcile))
+        sql = f"{condition.sql} AND ({column} <= ? OR id IN ({marks}))"
+        indexed = _Condition(f"({sql})", [*condition.arguments, horizon, *reconcile])
+        _, every = self._store.select_issues(condition.sql, condition.arguments, "id", 0, 0)
+        _, known = self._store.select_issues(indexed.sql, indexed.arguments, "id", 0, 0)
+        self._lag.hidden += every - known
+        return indexed
 
     def _clause(self, clause: Clause) -> _Condition:
         if isinstance(clause, Comparison):
@@ -217,10 +279,10 @@ class Search:
         return self._named(comparison, "project", ((p.id, (p.key, p.name)) for p in scheme.PROJECTS))
 
     def _status(self, comparison: Comparison) -> _Condition:
-        return self._named(comparison, "status", ((s.id, (s.name,)) for s in scheme.STATUSES))
+        return self._named(comparison, "status", ((s.id, (s.name,)) for s in self._store.statuses))
 
     def _status_category(self, comparison: Comparison) -> _Condition:
-        known = ((s.id, (s.category.name, s.category.key, str(s.category.id))) for s in scheme.STATUSES)
+        known = ((s.id, (s.category.name, s.category.key, str(s.category.id))) for s in self._store.statuses)
         return self._named(comparison, "status", known)
 
     def _issue_type(self, comparison: Comparison) -> _Condition:
@@ -242,7 +304,9 @@ class Search:
             if operand.function:
                 known = operand.text.lower() == "currentuser" and not operand.arguments
                 return ([self._person.name] if self._person else []) if known else None
-            person = find_person(operand.text) or person_by_key(operand.text)
+            person = find_account(operand.text, self._edition)
+            if person is None and self._edition is Edition.CLOUD:
+                person = person_by_email(operand.text)
             return [person.name] if person else None
 
         return self._references(comparison, comparison.field.lower(), find)
@@ -252,14 +316,14 @@ class Search:
             return self._key_order(comparison)
 
         def find(operand: Value) -> Iterable[object] | None:
-            issue = None if operand.function else self._store.find_issue(operand.text)
+            issue = self._find_issue(operand)
             return [issue.id] if issue else None
 
         return self._references(comparison, "id", find)
 
     def _key_order(self, comparison: Comparison) -> _Condition:
         operand = comparison.operands[0]
-        issue = None if operand.function else self._store.find_issue(operand.text)
+        issue = self._find_issue(operand)
         if issue is None:
             self._unknown(self._unknown_message(comparison.field, operand))
             return _Condition("0")

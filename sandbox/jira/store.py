@@ -11,14 +11,14 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sandbox.jira import scheme
 from sandbox.jira.people import Person, find_person
-from sandbox.jira.scheme import IssueType, Priority, Project, Resolution, Status
+from sandbox.jira.scheme import IssueType, Priority, Project, Resolution, Status, Transition
 
 FIRST_ISSUE_ID = 10000
 
@@ -37,6 +37,10 @@ CREATE INDEX IF NOT EXISTS issue_project ON issue (project, status);
 CREATE TABLE IF NOT EXISTS former_key (
     key TEXT PRIMARY KEY COLLATE NOCASE, issue INTEGER NOT NULL REFERENCES issue ON DELETE CASCADE
 );
+CREATE TABLE IF NOT EXISTS hidden (
+    issue INTEGER NOT NULL REFERENCES issue ON DELETE CASCADE, person TEXT NOT NULL, PRIMARY KEY (issue, person)
+);
+CREATE TABLE IF NOT EXISTS status_name (status TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS label (
     issue INTEGER NOT NULL REFERENCES issue ON DELETE CASCADE, name TEXT NOT NULL, PRIMARY KEY (issue, name)
 );
@@ -81,7 +85,6 @@ INSERT INTO sqlite_sequence (name, seq)
 _COLUMNS = "id, project, key, issuetype, status, resolution, priority, summary, description, business_unit, assignee, \
 reporter, creator, created, updated, resolved"
 
-_STATUSES = {status.id: status for status in scheme.STATUSES}
 _RESOLUTIONS = {resolution.id: resolution for resolution in scheme.RESOLUTIONS}
 _PRIORITIES = {priority.id: priority for priority in scheme.PRIORITIES}
 _ISSUE_TYPES = {issue_type.id: issue_type for issue_type in scheme.ISSUE_TYPES}
@@ -253,6 +256,8 @@ class Store:
         self._db.executemany(
             "INSERT OR IGNORE INTO project_counter VALUES (?, 0)", [(project.id,) for project in scheme.PROJECTS]
         )
+        names = {row["status"]: row["name"] for row in self._db.execute("SELECT status, name FROM status_name")}
+        self._statuses = {s.id: replace(s, name=names.get(s.id, s.name)) for s in scheme.STATUSES}
 
     def close(self) -> None:
         """Closes the database."""
@@ -274,6 +279,21 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (name, default))
         row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return str(row["value"])
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """The workflow's statuses under the names they have now."""
+        return tuple(self._statuses.values())
+
+    def rename_status(self, status: Status, name: str) -> None:
+        """Gives a status another name; its id stays, and so does what histories already say."""
+        self._db.execute("INSERT OR REPLACE INTO status_name VALUES (?, ?)", (status.id, name))
+        self._statuses[status.id] = replace(status, name=name)
+
+    def available_transitions(self, status: Status) -> tuple[Transition, ...]:
+        """The moves the workflow allows from a status."""
+        allowed = scheme.available_transitions(status)
+        return tuple(replace(transition, to=self._statuses[transition.to.id]) for transition in allowed)
 
     def insert_issue(self, project: Project, values: Mapping[str, object], labels: Sequence[str]) -> int:
         """Stores a new issue under the project's next key and returns its id."""
@@ -313,6 +333,17 @@ class Store:
         self._db.execute("INSERT INTO former_key VALUES (?, ?)", (issue.key, issue.id))
         self.update_issue(issue.id, {"project": project, "number": number, "key": key})
 
+    def hide_issue(self, issue_id: int, person: Person, *, hidden: bool) -> None:
+        """Makes an issue invisible to one account, or visible again."""
+        self._db.execute("DELETE FROM hidden WHERE issue = ? AND person = ?", (issue_id, person.name))
+        if hidden:
+            self._db.execute("INSERT INTO hidden VALUES (?, ?)", (issue_id, person.name))
+
+    def is_hidden(self, issue_id: int, person: Person) -> bool:
+        """Whether an account may not see an issue."""
+        row = self._db.execute("SELECT 1 FROM hidden WHERE issue = ? AND person = ?", (issue_id, person.name))
+        return row.fetchone() is not None
+
     def delete_issue(self, issue_id: int) -> None:
         """Removes an issue and everything on it."""
         self._db.execute("DELETE FROM issue WHERE id = ?", (issue_id,))
@@ -345,7 +376,7 @@ class Store:
             project=_PROJECTS[row["project"]],
             key=row["key"],
             issuetype=_ISSUE_TYPES[row["issuetype"]],
-            status=_STATUSES[row["status"]],
+            status=self._statuses[row["status"]],
             resolution=_RESOLUTIONS.get(row["resolution"]),
             priority=_PRIORITIES[row["priority"]],
             summary=row["summary"],

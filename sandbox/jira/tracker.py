@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.jira import scheme
+from sandbox.jira.edition import Edition
 from sandbox.jira.errors import JiraRefusal, issue_missing
 from sandbox.jira.people import Person
 from sandbox.jira.scheme import Project, Resolution, Status, Transition
@@ -75,21 +76,27 @@ class Tracker:
     Args:
         store: where everything is kept.
         announce: called after a change is stored; must neither block nor raise.
+        edition: in whose words a missing issue is reported.
     """
 
-    def __init__(self, store: Store, announce: Listener) -> None:
+    def __init__(self, store: Store, announce: Listener, edition: Edition = Edition.DATA_CENTER) -> None:
         self.store = store
+        self.edition = edition
         self._announce = announce
 
-    def issue(self, id_or_key: str) -> Issue:
+    def issue(self, id_or_key: str, viewer: Person | None = None) -> Issue:
         """The issue with this id, key or former key.
+
+        Args:
+            id_or_key: names the issue.
+            viewer: who must be allowed to see it; None sees everything.
 
         Raises:
             JiraRefusal: 404.
         """
         issue = self.store.find_issue(id_or_key)
-        if issue is None:
-            raise issue_missing()
+        if issue is None or (viewer and self.store.is_hidden(issue.id, viewer)):
+            raise issue_missing(self.edition)
         return issue
 
     def create(self, values: Mapping[str, Any], properties: Mapping[str, object], actor: Person) -> Issue:
@@ -124,7 +131,7 @@ class Tracker:
         Raises:
             JiraRefusal: 400 if the workflow does not offer that move from where the issue is.
         """
-        for transition in scheme.available_transitions(issue.status):
+        for transition in self.store.available_transitions(issue.status):
             if transition.id == transition_id:
                 break
         else:

@@ -11,8 +11,10 @@ from types import FrameType
 
 import uvicorn
 
+from sandbox.faults.connection import CuttableProtocol
 from sandbox.modelop.accounts import STATIC_TOKEN
 from sandbox.modelop.app import Settings, create_app
+from sandbox.modelop.faults import fault_middleware
 
 
 def main() -> None:
@@ -29,9 +31,10 @@ def main() -> None:
     )
     # uvicorn raises the signal again once it has shut down; `_exit` then turns it into exit code 0.
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, middleware=[fault_middleware()]),
         host=options.host,
         port=options.port,
+        http=CuttableProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,

@@ -16,7 +16,7 @@ from sandbox.jira import fields
 from sandbox.jira.errors import JiraRefusal
 from sandbox.jira.people import Person
 from sandbox.jira.rest.request import Api, json_body, json_object, listed, number
-from sandbox.jira.store import Attachment, Issue, Store
+from sandbox.jira.store import Attachment, Issue
 
 PROPERTY_LIMIT = 32_768
 
@@ -31,13 +31,13 @@ def content_routes(api: Api) -> APIRouter:
     async def attachment_meta() -> dict[str, Any]:
         return {"enabled": True, "uploadLimit": api.upload_limit}
 
-    @router.get("/attachment/{attachment_id}", dependencies=[caller])
-    async def get_attachment(attachment_id: str) -> dict[str, Any]:
-        return represent.attachment(find_attachment(store, attachment_id))
+    @router.get("/attachment/{attachment_id}")
+    async def get_attachment(attachment_id: str, person: Person = caller) -> dict[str, Any]:
+        return represent.attachment_alone(find_attachment(api, attachment_id, person))
 
     @router.delete("/attachment/{attachment_id}", status_code=204)
     async def delete_attachment(attachment_id: str, person: Person = caller) -> Response:
-        tracker.remove_attachment(find_attachment(store, attachment_id), person)
+        tracker.remove_attachment(find_attachment(api, attachment_id, person), person)
         return Response(status_code=204)
 
     @router.post("/issue/{id_or_key}/attachments")
@@ -45,15 +45,17 @@ def content_routes(api: Api) -> APIRouter:
         if request.headers.get("x-atlassian-token", "").lower() not in ("no-check", "nocheck"):
             raise JiraRefusal(403, ["XSRF check failed"])
         uploads = await _uploads(request, api.upload_limit)
-        issue = tracker.issue(id_or_key)
+        issue = tracker.issue(id_or_key, person)
         return [
             represent.attachment(tracker.attach(issue, name, mime_type, content, person))
             for name, mime_type, content in uploads
         ]
 
-    @router.get("/issue/{id_or_key}/comment", dependencies=[caller])
-    async def get_comments(request: Request, id_or_key: str, orderBy: str = "created") -> dict[str, Any]:
-        issue = tracker.issue(id_or_key)
+    @router.get("/issue/{id_or_key}/comment")
+    async def get_comments(
+        request: Request, id_or_key: str, orderBy: str = "created", person: Person = caller
+    ) -> dict[str, Any]:
+        issue = tracker.issue(id_or_key, person)
         comments = store.comments(issue.id)
         if orderBy.startswith("-"):
             comments.reverse()
@@ -71,31 +73,31 @@ def content_routes(api: Api) -> APIRouter:
     @router.post("/issue/{id_or_key}/comment", status_code=201)
     async def add_comment(request: Request, id_or_key: str, person: Person = caller) -> dict[str, Any]:
         text = fields.read_comment_body((await json_object(request)).get("body"))
-        issue = tracker.issue(id_or_key)
+        issue = tracker.issue(id_or_key, person)
         return represent.comment(tracker.comment(issue, text, person))
 
-    @router.get("/issue/{id_or_key}/comment/{comment_id}", dependencies=[caller])
-    async def get_comment(id_or_key: str, comment_id: str) -> dict[str, Any]:
-        return represent.comment(tracker.find_comment(tracker.issue(id_or_key), comment_id))
+    @router.get("/issue/{id_or_key}/comment/{comment_id}")
+    async def get_comment(id_or_key: str, comment_id: str, person: Person = caller) -> dict[str, Any]:
+        return represent.comment(tracker.find_comment(tracker.issue(id_or_key, person), comment_id))
 
     @router.put("/issue/{id_or_key}/comment/{comment_id}")
     async def edit_comment(
         request: Request, id_or_key: str, comment_id: str, person: Person = caller
     ) -> dict[str, Any]:
         text = fields.read_comment_body((await json_object(request)).get("body"))
-        issue = tracker.issue(id_or_key)
+        issue = tracker.issue(id_or_key, person)
         comment = tracker.find_comment(issue, comment_id)
         return represent.comment(tracker.edit_comment(issue, comment, text, person))
 
     @router.delete("/issue/{id_or_key}/comment/{comment_id}", status_code=204)
     async def delete_comment(id_or_key: str, comment_id: str, person: Person = caller) -> Response:
-        issue = tracker.issue(id_or_key)
+        issue = tracker.issue(id_or_key, person)
         tracker.remove_comment(issue, tracker.find_comment(issue, comment_id), person)
         return Response(status_code=204)
 
-    @router.get("/issue/{id_or_key}/remotelink", dependencies=[caller])
-    async def get_remote_links(id_or_key: str, globalId: str | None = None) -> Any:
-        issue = tracker.issue(id_or_key)
+    @router.get("/issue/{id_or_key}/remotelink")
+    async def get_remote_links(id_or_key: str, globalId: str | None = None, person: Person = caller) -> Any:
+        issue = tracker.issue(id_or_key, person)
         links = store.remote_links(issue.id)
         if globalId is None:
             return [represent.remote_link(issue, link) for link in links]
@@ -107,70 +109,70 @@ def content_routes(api: Api) -> APIRouter:
     @router.post("/issue/{id_or_key}/remotelink")
     async def put_remote_link(request: Request, id_or_key: str, person: Person = caller) -> JSONResponse:
         body = await json_object(request)
-        issue = tracker.issue(id_or_key)
+        issue = tracker.issue(id_or_key, person)
         _check_remote_link(body)
         link_id, new = tracker.link(issue, body, person)
         own = f"{represent.base_url}/rest/api/2/issue/{issue.key}/remotelink/{link_id}"
         return JSONResponse({"id": link_id, "self": own}, status_code=201 if new else 200)
 
-    @router.get("/issue/{id_or_key}/remotelink/{link_id}", dependencies=[caller])
-    async def get_remote_link(id_or_key: str, link_id: str) -> dict[str, Any]:
-        issue = tracker.issue(id_or_key)
+    @router.get("/issue/{id_or_key}/remotelink/{link_id}")
+    async def get_remote_link(id_or_key: str, link_id: str, person: Person = caller) -> dict[str, Any]:
+        issue = tracker.issue(id_or_key, person)
         for link in store.remote_links(issue.id):
             if str(link.id) == link_id:
                 return represent.remote_link(issue, link)
         raise JiraRefusal(404, [f"A remote issue link with id '{link_id}' does not exist."])
 
-    @router.delete("/issue/{id_or_key}/remotelink/{link_id}", status_code=204, dependencies=[caller])
-    async def delete_remote_link(id_or_key: str, link_id: str) -> Response:
-        await get_remote_link(id_or_key, link_id)
+    @router.delete("/issue/{id_or_key}/remotelink/{link_id}", status_code=204)
+    async def delete_remote_link(id_or_key: str, link_id: str, person: Person = caller) -> Response:
+        await get_remote_link(id_or_key, link_id, person)
         store.delete_remote_link(int(link_id))
         return Response(status_code=204)
 
-    @router.get("/issue/{id_or_key}/properties", dependencies=[caller])
-    async def get_properties(id_or_key: str) -> dict[str, Any]:
-        issue = tracker.issue(id_or_key)
+    @router.get("/issue/{id_or_key}/properties")
+    async def get_properties(id_or_key: str, person: Person = caller) -> dict[str, Any]:
+        issue = tracker.issue(id_or_key, person)
         return {"keys": [_property_key(issue, key) for key in store.properties(issue.id)]}
 
     def _property_key(issue: Issue, key: str) -> dict[str, str]:
         own = f"{represent.base_url}/rest/api/2/issue/{issue.id}/properties/{quote(key, safe='')}"
         return {"self": own, "key": key}
 
-    @router.get("/issue/{id_or_key}/properties/{key}", dependencies=[caller])
-    async def get_property(id_or_key: str, key: str) -> dict[str, Any]:
-        properties = store.properties(tracker.issue(id_or_key).id)
+    @router.get("/issue/{id_or_key}/properties/{key}")
+    async def get_property(id_or_key: str, key: str, person: Person = caller) -> dict[str, Any]:
+        properties = store.properties(tracker.issue(id_or_key, person).id)
         if key not in properties:
             raise JiraRefusal(404, [f"The property '{key}' does not exist."])
         return {"key": key, "value": properties[key]}
 
-    @router.put("/issue/{id_or_key}/properties/{key}", dependencies=[caller])
-    async def put_property(request: Request, id_or_key: str, key: str) -> Response:
+    @router.put("/issue/{id_or_key}/properties/{key}")
+    async def put_property(request: Request, id_or_key: str, key: str, person: Person = caller) -> Response:
         value = await json_body(request)
         if len(key) > 255 or len(await request.body()) > PROPERTY_LIMIT:
             raise JiraRefusal(
                 400, [f"A property key has at most 255 characters, its value at most {PROPERTY_LIMIT} bytes."]
             )
-        new = store.put_property(tracker.issue(id_or_key).id, key, value)
+        new = store.put_property(tracker.issue(id_or_key, person).id, key, value)
         return Response(status_code=201 if new else 200)
 
-    @router.delete("/issue/{id_or_key}/properties/{key}", status_code=204, dependencies=[caller])
-    async def delete_property(id_or_key: str, key: str) -> Response:
-        await get_property(id_or_key, key)
-        store.delete_property(tracker.issue(id_or_key).id, key)
+    @router.delete("/issue/{id_or_key}/properties/{key}", status_code=204)
+    async def delete_property(id_or_key: str, key: str, person: Person = caller) -> Response:
+        await get_property(id_or_key, key, person)
+        store.delete_property(tracker.issue(id_or_key, person).id, key)
         return Response(status_code=204)
 
     return router
 
 
-def find_attachment(store: Store, attachment_id: str) -> Attachment:
-    """An attachment by the id in a URL.
+def find_attachment(api: Api, attachment_id: str, viewer: Person | None) -> Attachment:
+    """An attachment by the id in a URL, if the viewer may see its issue; None may see every issue.
 
     Raises:
         JiraRefusal: 404.
     """
     readable = attachment_id.isascii() and attachment_id.isdigit() and len(attachment_id) < 19
-    found = store.find_attachment(int(attachment_id)) if readable else None
-    if found is None:
+    found = api.store.find_attachment(int(attachment_id)) if readable else None
+    if found is None or (viewer and api.store.is_hidden(found.issue_id, viewer)):
         raise JiraRefusal(404, [f"The attachment with id '{attachment_id}' does not exist"])
     return found
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from json import JSONDecodeError
 from typing import Any
 
 from fastapi import Request
 
-from sandbox.jira.auth import Sessions, Unauthenticated, authenticated
+from sandbox.jira.auth import Authentication, Sessions
 from sandbox.jira.errors import JiraRefusal
 from sandbox.jira.people import Person
 from sandbox.jira.representation import Representation
+from sandbox.jira.search import SearchLag
 from sandbox.jira.store import Store
 from sandbox.jira.tracker import Tracker
 
@@ -23,15 +25,27 @@ class Api:
     Args:
         tracker: the operations.
         representation: the JSON shapes.
+        authentication: reads credentials.
         sessions: board sessions, which may download attachments.
         upload_limit: largest attachment in bytes.
+        search_lag: how far searches trail behind.
     """
 
-    def __init__(self, tracker: Tracker, representation: Representation, sessions: Sessions, upload_limit: int) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        representation: Representation,
+        authentication: Authentication,
+        sessions: Sessions,
+        upload_limit: int,
+        search_lag: SearchLag | None = None,
+    ) -> None:
         self.tracker = tracker
         self.represent = representation
+        self.authentication = authentication
         self.sessions = sessions
         self.upload_limit = upload_limit
+        self.search_lag = search_lag or SearchLag()
 
     @property
     def store(self) -> Store:
@@ -42,12 +56,9 @@ class Api:
         """The authenticated account of a request.
 
         Raises:
-            Unauthenticated: no credentials, or wrong ones.
+            JiraRefusal: no credentials, or wrong ones.
         """
-        person = authenticated(request, self.represent.base_url)
-        if person is None:
-            raise Unauthenticated(self.represent.base_url, failed=False)
-        return person
+        return self.authentication.require(request)
 
 
 async def json_body(request: Request) -> Any:
@@ -63,6 +74,24 @@ async def json_body(request: Request) -> Any:
         return await request.json()
     except (JSONDecodeError, UnicodeDecodeError) as problem:
         raise JiraRefusal(400, [f"The request body is not JSON: {problem}"]) from None
+
+
+def only_known(body: Mapping[str, Any], known: Collection[str]) -> None:
+    """Insists on a body without properties that Jira does not know.
+
+    Raises:
+        JiraRefusal: 400.
+    """
+    for name in body:
+        if name not in known:
+            raise JiraRefusal(400, [f'Unrecognized field "{name}", not marked as ignorable'])
+
+
+def texts(value: object) -> list[str]:
+    """The texts of a list in a body, or of a single text; none for null."""
+    if value is None:
+        return []
+    return [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
 
 
 async def json_object(request: Request) -> dict[str, Any]:

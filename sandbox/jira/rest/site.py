@@ -1,22 +1,17 @@
-"""Routes about the site itself: server, people, projects, fields, permissions."""
+"""Routes about the site itself: server, projects, fields, permissions."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 
 from sandbox.jira import scheme
-from sandbox.jira.auth import authenticated
+from sandbox.jira.edition import Edition
 from sandbox.jira.errors import JiraRefusal
-from sandbox.jira.people import GROUPS, PEOPLE, Person, find_person, members_of, person_by_key
-from sandbox.jira.representation import jira_time
+from sandbox.jira.people import PEOPLE, Person
 from sandbox.jira.rest.request import Api, listed
 from sandbox.jira.scheme import IssueType, Project
-from sandbox.jira.store import now
-
-VERSION = "10.3.24"
 
 PERMISSIONS = {
     "BROWSE_PROJECTS": "Browse Projects",
@@ -35,72 +30,19 @@ PERMISSIONS = {
 
 
 def site_routes(api: Api) -> APIRouter:
-    """Routes about the site itself: server, people, projects, fields, configuration."""
+    """Routes about the site itself: server, projects, fields, configuration, permissions."""
     router = APIRouter()
     caller = Depends(api.caller)
     represent = api.represent
 
     @router.get("/serverInfo")
     async def server_info(request: Request) -> dict[str, Any]:
-        authenticated(request, represent.base_url)
-        return {
-            "baseUrl": represent.base_url,
-            "version": VERSION,
-            "versionNumbers": [int(part) for part in VERSION.split(".")],
-            "deploymentType": "Server",
-            "buildNumber": 10030024,
-            "buildDate": "2026-01-15T00:00:00.000+0000",
-            "databaseBuildNumber": 10030024,
-            "serverTime": jira_time(now()),
-            "scmInfo": "sandbox",
-            "serverTitle": "Jira (sandbox)",
-        }
+        api.authentication.identify(request)
+        return represent.server_info()
 
     @router.get("/myself")
     async def myself(request: Request, person: Person = caller) -> dict[str, Any]:
-        return represent.user_with_groups(person, listed(request, "expand"))
-
-    @router.get("/user", dependencies=[caller])
-    async def user(request: Request, username: str | None = None, key: str | None = None) -> dict[str, Any]:
-        if not username and not key:
-            raise JiraRefusal(400, ["Either the 'username' or the 'key' query parameter must be provided."])
-        person = find_person(username) if username else person_by_key(str(key))
-        if person is None:
-            raise JiraRefusal(404, [f"The user named '{username or key}' does not exist"])
-        return represent.user_with_groups(person, listed(request, "expand"))
-
-    @router.get("/user/search", dependencies=[caller])
-    @router.get("/user/assignable/search", dependencies=[caller])
-    async def search_users(username: str = "", startAt: int = 0, maxResults: int = 50) -> list[dict[str, Any]]:
-        wanted = username.lower().strip()
-        found = [
-            represent.user(person)
-            for person in sorted(PEOPLE, key=lambda person: person.name)
-            # A lone full stop is Data Center's way to ask for everybody.
-            if wanted in (".", "") or wanted in f"{person.name} {person.display_name} {person.email}".lower()
-        ]
-        return found[startAt : startAt + maxResults]
-
-    @router.get("/group/member")
-    async def group_members(
-        groupname: str = "", startAt: int = 0, maxResults: int = 50, person: Person = caller
-    ) -> dict[str, Any]:
-        if not groupname:
-            raise JiraRefusal(400, ["The name of the group must not be empty."])
-        if not person.is_administrator:
-            raise JiraRefusal(403, ["Only administrators can list the members of a group."])
-        if groupname not in GROUPS:
-            raise JiraRefusal(404, [f"The group named '{groupname}' does not exist."])
-        members = members_of(groupname)
-        page = members[startAt : startAt + maxResults]
-        return {
-            "self": f"{represent.base_url}/rest/api/2/group/member?groupname={quote(groupname)}",
-            "maxResults": maxResults,
-            "startAt": startAt,
-            "total": len(members),
-            "isLast": startAt + len(page) >= len(members),
-            "values": [represent.user(member) for member in page],
-        }
+        return represent.myself(person, listed(request, "expand"))
 
     @router.get("/project", dependencies=[caller])
     async def projects() -> list[dict[str, Any]]:
@@ -119,7 +61,7 @@ def site_routes(api: Api) -> APIRouter:
     @router.get("/project/{key}/statuses", dependencies=[caller])
     async def project_statuses(key: str) -> list[dict[str, Any]]:
         _project(key)
-        statuses = [represent.status(status) for status in scheme.STATUSES]
+        statuses = [represent.status(status) for status in api.store.statuses]
         kinds = [represent.issue_type(kind) for kind in scheme.ISSUE_TYPES]
         # This resource names its issue types only, without description and icon.
         return [
@@ -136,7 +78,7 @@ def site_routes(api: Api) -> APIRouter:
     async def create_issue_types(key: str, startAt: int = 0, maxResults: int = 50) -> dict[str, Any]:
         _create_project(key)
         values = [represent.issue_type(kind) for kind in scheme.ISSUE_TYPES]
-        return _page(values, startAt, maxResults)
+        return represent.create_page("issueTypes", values, startAt, maxResults)
 
     @router.get("/issue/createmeta/{key}/issuetypes/{type_id}", dependencies=[caller])
     async def create_fields(key: str, type_id: str, startAt: int = 0, maxResults: int = 50) -> dict[str, Any]:
@@ -146,7 +88,7 @@ def site_routes(api: Api) -> APIRouter:
             raise JiraRefusal(400, [f"Issue type '{type_id}' doesn't exist in project '{key}'."])
         shown = [field for field in scheme.FIELDS if field.on_create_screen]
         values = [represent.create_field(field, project, kind) for field in shown]
-        return _page(values, startAt, maxResults)
+        return represent.create_page("fields", values, startAt, maxResults)
 
     @router.get("/field", dependencies=[caller])
     async def all_fields() -> list[dict[str, Any]]:
@@ -154,7 +96,7 @@ def site_routes(api: Api) -> APIRouter:
 
     @router.get("/status", dependencies=[caller])
     async def statuses() -> list[dict[str, Any]]:
-        return [represent.status(status) for status in scheme.STATUSES]
+        return [represent.status(status) for status in api.store.statuses]
 
     @router.get("/priority", dependencies=[caller])
     async def priorities() -> list[dict[str, Any]]:
@@ -186,7 +128,8 @@ def site_routes(api: Api) -> APIRouter:
         if key := query.get("projectKey") or query.get("projectId"):
             _project(key)
         if issue := query.get("issueKey") or query.get("issueId"):
-            api.tracker.issue(issue)
+            api.tracker.issue(issue, person)
+        wanted = _wanted_permissions(request) if api.tracker.edition is Edition.CLOUD else list(PERMISSIONS)
         return {
             "permissions": {
                 key: {
@@ -198,19 +141,19 @@ def site_routes(api: Api) -> APIRouter:
                     "havePermission": key != "ADMINISTER" or person.is_administrator,
                 }
                 for index, (key, name) in enumerate(PERMISSIONS.items(), start=10)
+                if key in wanted
             }
         }
 
     return router
 
 
-def _page(values: list[dict[str, Any]], start_at: int, max_results: int) -> dict[str, Any]:
-    start_at, max_results = max(start_at, 0), max(max_results, 0)
-    page = values[start_at : start_at + max_results]
-    return {
-        "maxResults": max_results,
-        "startAt": start_at,
-        "total": len(values),
-        "isLast": start_at + len(page) >= len(values),
-        "values": page,
-    }
+def _wanted_permissions(request: Request) -> list[str]:
+    """The permissions that a request asks about: Cloud does not answer about all of them at once."""
+    wanted = listed(request, "permissions")
+    if not wanted:
+        raise JiraRefusal(400, ["The 'permissions' query parameter is required."])
+    unknown = [key for key in wanted if key not in PERMISSIONS]
+    if unknown:
+        raise JiraRefusal(400, [f"Unrecognized permission key: {key}" for key in unknown])
+    return wanted

@@ -1,4 +1,4 @@
-"""A running sandbox, clients that speak to it as different people, and a receiver for its webhooks."""
+"""A running sandbox of each edition, clients that speak to it as different people, and a receiver for its webhooks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.jira.edition import Edition
+from sandbox.jira.people import find_person
 from tests.processes import ServerProcess, free_port, server_process
 
+RETRY_SECONDS = 0.1
 StartSandbox = Callable[..., AbstractContextManager[ServerProcess]]
 
 
@@ -34,6 +37,8 @@ class Receiver:
     url: str
     requests: list[Received] = field(default_factory=list)
     delay_seconds: float = 0.0
+    refusals: list[int] = field(default_factory=list)
+    """Statuses of the next answers; 200 after them."""
 
     def wait_for(self, count: int, timeout: float = 5.0) -> list[Received]:
         """The first `count` requests, once they are here."""
@@ -53,7 +58,7 @@ def webhook_receiver() -> Iterator[Receiver]:
             time.sleep(taken.delay_seconds)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             taken.requests.append(Received(body, {name.lower(): value for name, value in self.headers.items()}))
-            self.send_response(200)
+            self.send_response(taken.refusals.pop(0) if taken.refusals else 200)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -89,9 +94,71 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a sandbox that plays Cloud, shared likewise; it soon tries webhooks again."""
+    retries = ("--webhook-retry-seconds", str(RETRY_SECONDS))
+    options = ("--edition", "cloud", "--upload-limit", "100000", *retries)
+    with _start(tmp_path_factory.mktemp("jira-cloud") / "data", *options) as server:
+        yield server.url
+
+
+def _client(base_url: str = "", account: tuple[str, str] | None = None) -> httpx.Client:
+    # Reading the certificates of the world takes 40 ms a client, and nothing here speaks TLS.
+    return httpx.Client(base_url=base_url, auth=account, trust_env=False, verify=False, timeout=10)
+
+
+ANYBODY = _client()
+"""An HTTP client that is not signed in; keeps cookies, so not for the pages."""
+
+
 def client(url: str, name: str) -> httpx.Client:
-    """An HTTP client signed in as one of the people."""
-    return httpx.Client(base_url=f"{url}/rest/api/2", auth=(name, f"{name}-password"), trust_env=False, timeout=10)
+    """An HTTP client signed in as one of the people, as Data Center wants it."""
+    return _client(f"{url}/rest/api/2", (name, f"{name}-password"))
+
+
+def cloud_client(url: str, name: str) -> httpx.Client:
+    """An HTTP client signed in as one of the people, as Cloud wants it."""
+    person = find_person(name)
+    assert person
+    return _client(f"{url}/rest/api/2", (person.email, person.api_token))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A sandbox of one edition, for tests that hold for both."""
+
+    url: str
+    edition: Edition
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it plays Cloud."""
+        return self.edition is Edition.CLOUD
+
+    def client(self, name: str) -> httpx.Client:
+        """An HTTP client signed in as one of the people."""
+        return cloud_client(self.url, name) if self.is_cloud else client(self.url, name)
+
+    def reference(self, name: str) -> dict[str, str]:
+        """How a field of this edition names one of the people."""
+        person = find_person(name)
+        return {"accountId": person.account_id} if self.is_cloud and person else {"name": name}
+
+    def found(self, service: httpx.Client, jql: str) -> list[str]:
+        """The keys of the issues that a query finds."""
+        path = "/search/jql" if self.is_cloud else "/search"
+        answer = service.get(path, params={"jql": jql, "fields": "key"})
+        assert answer.status_code == 200, answer.text
+        return [issue["key"] for issue in answer.json()["issues"]]
+
+
+@pytest.fixture(scope="session", params=list(Edition))
+def site(request: pytest.FixtureRequest) -> Site:
+    """The shared sandbox of each edition in turn."""
+    edition: Edition = request.param
+    url: str = request.getfixturevalue("cloud" if edition is Edition.CLOUD else "sandbox")
+    return Site(url, edition)
 
 
 @pytest.fixture(scope="session")

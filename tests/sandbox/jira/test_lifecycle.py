@@ -55,6 +55,9 @@ async def test_the_base_url_is_what_links_start_with(tmp_path: Path) -> None:
         (["--webhook-secret", "s"], "--webhook-secret needs --webhook-url"),
         (["--webhook-url", "127.0.0.1:8085"], "--webhook-url must be an absolute http or https URL"),
         (["--port", "many"], "invalid int value"),
+        (["--edition", "server"], "invalid choice: 'server'"),
+        (["--webhook-retry-seconds", "1"], "--webhook-retry-seconds needs --edition cloud"),
+        (["--edition", "cloud", "--webhook-retry-seconds", "0"], "must be between 0 and 3600"),
     ],
 )
 def test_wrong_options_are_explained(
