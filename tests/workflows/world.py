@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
@@ -26,13 +25,12 @@ from activities.jira import types as jira
 from activities.modelop import types as modelop
 from activities.process_settings import ProcessSettings
 from activities.review_document import types as review_document
+from tests.temporal_servers import failures_in_code
 from worker.wiring import activity_methods
 from workflows.contract import WORKFLOW_TYPE, ImplementationResult, ImplementationStatus, workflow_id
 from workflows.implementation import SagemakerModelImplementationWorkflow
 
 PATIENCE_SECONDS = 20.0
-# The server's way of saying that a signal came just as the run wanted to go on; the task is simply done again.
-UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 
 
 def problem(kind: str, message: str = "as scripted", *, final: bool = True) -> ApplicationError:
@@ -336,13 +334,7 @@ class Process:
     async def nothing_spins(self) -> None:
         """No run that was started here ever failed in its own code."""
         for handle in self.started:
-            failures = [
-                event.workflow_task_failed_event_attributes.failure.message
-                async for event in handle.fetch_history_events()
-                if event.HasField("workflow_task_failed_event_attributes")
-                and event.workflow_task_failed_event_attributes.cause != UNHANDLED_COMMAND
-            ]
-            assert failures == []
+            assert await failures_in_code(handle) == []
 
 
 @asynccontextmanager
