@@ -25,7 +25,7 @@ up: $(READY)  ## start the same stack and leave it running for a person
 	$(BIN)/mlc up
 
 test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(READY)  ## style and import checks
 	$(BIN)/ruff check .

@@ -6,9 +6,11 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, WorkflowTaskFailedCause
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from worker.data_converter import data_converter
@@ -16,6 +18,8 @@ from workflows.contract import SEARCH_ATTRIBUTES
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 TIME_SKIPPING_SERVER = Path(sys.executable).with_name("temporal-test-server")
+# The server's way of saying that a signal came just as the run wanted to go on; the task is simply done again.
+UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 # A run that fails its workflow task is flagged after seconds instead of a minute.
 FLAG_PROBLEMS_EARLY = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
 
@@ -50,3 +54,13 @@ async def time_skipping_server() -> AsyncIterator[WorkflowEnvironment]:
             )
         )
         yield environment
+
+
+async def failures_in_code(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """What a run's own code raised; such a run is tried again for ever and looks as if it waited."""
+    return [
+        event.workflow_task_failed_event_attributes.failure.message
+        async for event in handle.fetch_history_events()
+        if event.HasField("workflow_task_failed_event_attributes")
+        and event.workflow_task_failed_event_attributes.cause != UNHANDLED_COMMAND
+    ]

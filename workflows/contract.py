@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 from temporalio.common import SearchAttributeKey
 
 WORKFLOW_TYPE = "SagemakerModelImplementation"
@@ -105,23 +105,35 @@ ModelId = Annotated[
 ]
 
 
+# It is repeated in every ticket and in the history; no id or account name is longer.
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
+
+
 class ImplementationOptions(_Message):
     """Choices of the caller; the defaults are the process as it is described."""
 
     four_eyes: bool = True
     reminder_after: timedelta | None = Field(default=None, description="ISO 8601 duration; None sends no reminders")
     max_reminders: int = Field(default=3, ge=0, le=100)
-    max_test_runs: int = Field(default=5, ge=1, le=100)
+    max_test_runs: int = Field(default=5, ge=1, le=20)
 
 
 class ImplementationRequest(_Message):
     """Starts one implementation. `model_id` is the StoredModel's UUID in ModelOp Center; the rest is optional."""
 
     model_id: ModelId
-    requested_by: str | None = Field(default=None, description="Jira accountId (Cloud) or user name (Data Center)")
-    use_case_id: str | None = None
-    endpoint_config_name: str | None = Field(default=None, description="SageMaker endpoint configuration")
+    requested_by: ShortText | None = Field(
+        default=None, description="Jira accountId (Cloud) or user name (Data Center)"
+    )
+    use_case_id: ShortText | None = None
+    endpoint_config_name: ShortText | None = Field(default=None, description="SageMaker endpoint configuration")
     options: ImplementationOptions = Field(default_factory=ImplementationOptions)
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _null_is_the_default(cls, value: Any) -> Any:
+        # Serialisers of other languages write absent objects as null.
+        return {} if value is None else value
 
 
 class TicketStatusChanged(_Message):

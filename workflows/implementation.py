@@ -7,7 +7,8 @@ retries, blocking and resuming. What a person must mend parks the run, it never 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,7 +16,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from workflows import policies, ticket_content
-from workflows.outside import MAX_TEXT, Outside
+from workflows.outside import MAX_TEXT, Outside, describe_failure
 from workflows.status_board import StatusBoard
 
 with workflow.unsafe.imports_passed_through():
@@ -60,6 +61,9 @@ MIRRORS = {
     Gate.RESULTS: modelop.NotificationType.DOCUMENT_REVIEW,
     Gate.PRODUCTION: modelop.NotificationType.MODEL_APPROVAL,
 }
+# Every attempt is kept, in every history event that quotes them: only the last one's error is kept at length.
+MAX_EARLIER_ERROR = 300
+LOST_DOCUMENT = (review_document.DocumentError.MISSING, review_document.DocumentError.CHANGED)
 # How many signals for tickets that this run does not wait on are worth a line in the log.
 MAX_LOGGED_STRAYS = 20
 
@@ -84,7 +88,8 @@ class SagemakerModelImplementationWorkflow:
         self._outside = Outside(self._board)
         self._hinted = False
         self._strays = 0
-        self._abort_reason: str | None = None
+        self._stop: tuple[MlcStage, str] | None = None
+        self._ending: _Ending | None = None
         self._ticket: jira.Ticket | None = None
         self._mirror: modelop.Notification | None = None
         self._handled_changes: set[str] = set()
@@ -104,22 +109,38 @@ class SagemakerModelImplementationWorkflow:
         """
         self._accept(payload, ignored)
         await self._read_settings()
-        implementation = asyncio.create_task(self._implement())
-        cancelled = False
-        try:
-            await workflow.wait_condition(lambda: implementation.done() or self._abort_reason is not None)
-        except asyncio.CancelledError:
-            cancelled = True
-        result = await self._settle(implementation)
-        if result is None and cancelled:
-            await self._clean_up(MlcStage.CANCELLED, workflow.cancellation_reason() or "cancelled in Temporal")
+        course = asyncio.create_task(self._take_its_course())
+        while not course.done():
+            try:
+                await workflow.wait_condition(course.done)
+            except asyncio.CancelledError:
+                # Only this wait is cancelled: what is being cleaned up by now goes on undisturbed.
+                self._stop_for(MlcStage.CANCELLED, workflow.cancellation_reason() or "cancelled in Temporal")
+        if self._board.status.stage is MlcStage.CANCELLED:
             raise asyncio.CancelledError
-        if result is None:
-            result = await self._clean_up(MlcStage.ABORTED, self._abort_reason or "")
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return result
+        return course.result()
 
-    async def _implement(self) -> ImplementationResult:
+    async def _take_its_course(self) -> ImplementationResult:
+        """Runs the implementation to its end or until it is stopped, and leaves nothing open behind it."""
+        implementation = asyncio.create_task(self._implement())
+        await workflow.wait_condition(lambda: implementation.done() or self._stop is not None)
+        if not implementation.done():
+            self._outside.stop()
+            implementation.cancel()
+            await workflow.wait_condition(implementation.done)
+        try:
+            await implementation
+        except (asyncio.CancelledError, ActivityError) as error:
+            if self._stop is None or not is_cancelled_exception(error):
+                raise
+            await self._clean_up(*self._stop)
+        await self._outside.settle_notices()
+        if self._ending is None:
+            raise AssertionError("an implementation that has ended has decided how")
+        self._board.enter(self._ending.final_stage)
+        return self._ending.result
+
+    async def _implement(self) -> None:
         try:
             await self._register()
             await self._approve_privacy()
@@ -129,8 +150,9 @@ class SagemakerModelImplementationWorkflow:
             await self._approve_production()
             await self._mark_deployed()
         except GateRejected as rejection:
-            return await self._announce(Outcome.REJECTED, _rejection_reason(rejection.decision))
-        return await self._announce(Outcome.DEPLOYED, "deployed in production")
+            await self._announce(Outcome.REJECTED, MlcStage.REJECTED, _rejection_reason(rejection.decision))
+        else:
+            await self._announce(Outcome.DEPLOYED, MlcStage.DEPLOYED, "deployed in production")
 
     async def _register(self) -> None:
         self._board.enter(MlcStage.REGISTERED)
@@ -139,17 +161,17 @@ class SagemakerModelImplementationWorkflow:
                 ModelOpActivities.read_business_model,
                 modelop.ModelRequest(model_id=self._request.model_id),
                 summary="Read the business model",
-                final=OutsideError.NOT_FOUND,
+                final=(OutsideError.NOT_FOUND,),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            raise self._failed(
+            raise await self._failed(
                 FailureType.MODEL_NOT_FOUND,
                 f"ModelOp Center has no business model {self._request.model_id}; check the id and register it first",
             ) from error
         if self._model.type != SAGEMAKER:
-            raise self._failed(
+            raise await self._failed(
                 FailureType.WRONG_MODEL_TYPE,
                 f"model {self._model.name} ({self._model.model_id}) is of type {self._model.type or 'unknown'}; "
                 f"this process implements models of type {SAGEMAKER} only",
@@ -159,6 +181,7 @@ class SagemakerModelImplementationWorkflow:
         await self._outside.perform(
             JiraActivities.supersede_tickets,
             jira.SupersedeRequest(run=self._outside.run),
+            policy=policies.jira,
             summary="Close what earlier runs left open",
         )
 
@@ -209,30 +232,62 @@ class SagemakerModelImplementationWorkflow:
             self._request, self._model, self._snapshot, run, self._board.status.decisions, self._board.links
         )
         ticket = await self._open_ticket(Gate.RESULTS, content)
+        # Weeks may have passed: the document names the code that writes it.
+        await self._read_settings()
+        request = self._document_request(ticket, run)
+        while True:
+            await self._review(ticket, request)
+            if await self._archive(ticket, request):
+                return
+            # What was approved is gone from the ticket. The same document again is the same question again, and
+            # the only case in which people are asked twice.
+            ticket = await self._open_ticket(Gate.RESULTS, content)
+            request = request.model_copy(update={"ticket": _reference(ticket)})
+
+    async def _review(self, ticket: jira.Ticket, request: review_document.ReviewDocumentRequest) -> None:
         self._document = await self._outside.perform(
             ReviewDocumentActivities.prepare_review_document,
-            self._document_request(ticket, run),
+            request,
             policy=policies.document,
             summary="Write the review document and attach it",
         )
         self._board.status.document = Document.model_validate(self._document.model_dump())
-        self._board.publish()
         try:
             await self._await_decision(Gate.RESULTS, ticket, not_before=self._document.attached_at)
         except GateRejected as rejection:
             await self._report_rejected_document(rejection.decision)
             raise
-        await self._outside.perform(
-            ReviewDocumentActivities.archive_review_document,
-            review_document.ArchiveRequest(
-                run=self._outside.run,
-                ticket=_reference(ticket),
-                snapshot_id=self._snapshot.snapshot_id,
-                document=self._document,
-            ),
-            policy=policies.document,
-            summary="Add the approved document to the snapshot",
-        )
+
+    async def _archive(self, ticket: jira.Ticket, request: review_document.ReviewDocumentRequest) -> bool:
+        """Adds the approved bytes to the snapshot; false when they are lost but can be written again, bit for bit."""
+        try:
+            await self._outside.perform(
+                ReviewDocumentActivities.archive_review_document,
+                review_document.ArchiveRequest(
+                    run=self._outside.run,
+                    ticket=_reference(ticket),
+                    snapshot_id=self._snapshot.snapshot_id,
+                    document=self._document,
+                ),
+                policy=policies.document,
+                summary="Add the approved document to the snapshot",
+                final=LOST_DOCUMENT,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            kind, message, _ = describe_failure(error)
+            await self._outside.block(
+                kind, f"{message}; resume writes it again from the stored result and asks the reviewer again"
+            )
+            await self._outside.perform(
+                ReviewDocumentActivities.verify_review_document,
+                review_document.VerifyRequest(document=self._document, request=request),
+                policy=policies.document,
+                summary="Write the document again and compare",
+            )
+            return False
+        return True
 
     async def _approve_production(self) -> None:
         self._board.enter(MlcStage.PRODUCTION_APPROVAL)
@@ -243,6 +298,7 @@ class SagemakerModelImplementationWorkflow:
 
     async def _mark_deployed(self) -> None:
         self._board.enter(MlcStage.MARK_DEPLOYED)
+        await self._read_settings()
         self._deployment = await self._outside.perform(
             ModelOpActivities.mark_deployed,
             modelop.DeployRequest(
@@ -257,8 +313,6 @@ class SagemakerModelImplementationWorkflow:
             ),
             summary="Mark the snapshot as deployed in production",
         )
-        # A cancellation that came meanwhile must not hide the deployment.
-        self._outside.pass_the_point_of_no_return()
 
     @workflow.signal(
         name=SIGNAL_JIRA_STATUS_CHANGED,
@@ -293,35 +347,37 @@ class SagemakerModelImplementationWorkflow:
     @resume.validator
     def _may_resume(self, payload: Any = None, *ignored: Any) -> None:
         _parse(ResumeRequest, payload or {}, 'resume takes {"reason": "…"} or nothing')
-        if self._board.status.blocked is None:
+        if self._board.status.blocked is None or self._stop is not None:
             raise ApplicationError("nothing to resume: the run is not blocked", type="NotBlocked")
 
     @workflow.update(name=UPDATE_ABORT, description='Ends the run: {"reason": "model withdrawn"}.')
     def abort(self, payload: Any = None, *ignored: Any) -> None:
         """Stops the process, closes its open ticket and ends the run as Aborted."""
-        self._abort_reason = AbortRequest.model_validate(payload).reason
+        self._stop_for(MlcStage.ABORTED, AbortRequest.model_validate(payload).reason)
 
     @abort.validator
     def _may_abort(self, payload: Any = None, *ignored: Any) -> None:
         _parse(AbortRequest, payload, 'abort takes {"reason": "…"} with a reason')
-        if self._outside.ending or self._abort_reason is not None:
+        # A run that has decided how to end is aborted only out of a block, and then ends as decided.
+        if self._stop is not None or (self._ending is not None and self._board.status.blocked is None):
             raise ApplicationError("nothing to abort: the run is ending", type="Ending")
 
     def _accept(self, payload: Any, ignored: tuple[Any, ...]) -> None:
-        self._request = _parse(
-            ImplementationRequest,
-            payload,
-            'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}',
-            FailureType.INVALID_REQUEST,
-        )
+        try:
+            self._request = _parse(
+                ImplementationRequest,
+                payload,
+                'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}',
+            )
+        except ApplicationError as error:
+            raise self._refused(FailureType.INVALID_REQUEST, error.message) from None
         info = workflow.info()
         if info.workflow_id != workflow_id(self._request.model_id):
-            raise ApplicationError(
+            raise self._refused(
+                FailureType.INVALID_REQUEST,
                 f"this run has the workflow id {info.workflow_id}, but model {self._request.model_id} runs under "
                 f"{workflow_id(self._request.model_id)} only: the id keeps a model from being implemented twice "
                 "at once",
-                type=FailureType.INVALID_REQUEST,
-                non_retryable=True,
             )
         if ignored:
             workflow.logger.warning("Ignored %d further start arguments", len(ignored))
@@ -377,17 +433,21 @@ class SagemakerModelImplementationWorkflow:
 
     async def _await_decision(self, gate: Gate, ticket: jira.Ticket, not_before: datetime | None = None) -> None:
         """Waits until Jira shows a decision on the ticket, records it, and goes on or raises `GateRejected`."""
-        self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=workflow.now())
+        self._asked_at, self._reminders = workflow.now(), 0
+        self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=self._asked_at)
         self._board.publish()
         # A ticket that stood there before us may be decided already, with nobody left to tell.
         self._hinted = self._hinted or ticket.adopted
         found = None
         while found is None:
-            await self._outside.until(lambda: self._hinted)
+            await self._until_hinted(gate, ticket)
             # Cleared before the read: what happens to the ticket during the read is worth another one.
             self._hinted = False
             reading = await self._outside.perform(
-                JiraActivities.read_ticket, _reference(ticket), summary=f"Read {ticket.key}"
+                JiraActivities.read_ticket,
+                _reference(ticket),
+                policy=policies.jira,
+                summary=f"Read {ticket.key}",
             )
             found = await self._new_decision(ticket, reading, not_before)
         decision = Decision(
@@ -431,9 +491,44 @@ class SagemakerModelImplementationWorkflow:
                 text="This decision is older than the attached review document and does not count. "
                 "Please reopen the ticket, read the document and decide again.",
             ),
+            policy=policies.jira,
             summary=f"Say on {ticket.key} that the decision came too early",
         )
         return None
+
+    async def _until_hinted(self, gate: Gate, ticket: jira.Ticket) -> None:
+        """Waits for a hint that the ticket changed, and reminds people of it as often as the caller asked for."""
+        options = self._request.options
+        while True:
+            due = None
+            if options.reminder_after and self._reminders < options.max_reminders:
+                due = self._asked_at + options.reminder_after * (self._reminders + 1)
+            try:
+                await self._outside.until(
+                    lambda: self._hinted,
+                    max(due - workflow.now(), timedelta(seconds=1)) if due else None,
+                    timeout_summary=f"Remind of {ticket.key}",
+                )
+                return
+            except TimeoutError:
+                self._reminders += 1
+                await self._remind(gate, ticket)
+
+    async def _remind(self, gate: Gate, ticket: jira.Ticket) -> None:
+        purpose = f"reminder:{self._rounds[gate]}:{self._reminders}"
+        text = f"This ticket has waited for a decision since {self._asked_at:%d %B %Y, %H:%M} UTC."
+        await self._outside.perform(
+            JiraActivities.comment_ticket,
+            jira.CommentRequest(run=self._outside.run, ticket=_reference(ticket), purpose=purpose, text=text),
+            policy=policies.jira,
+            summary=f"Remind of {ticket.key}",
+        )
+        await self._outside.notify(
+            f"{purpose}:{gate}",
+            MIRRORS[gate],
+            modelop.Severity.WARN,
+            f"{jira.TITLES[jira.Gate(gate)]} for {self._model.name} still waits for a decision: {ticket.key}",
+        )
 
     async def _close_mirror(self, ticket_status: str, decision: Decision) -> None:
         if self._mirror is None:
@@ -513,6 +608,8 @@ class SagemakerModelImplementationWorkflow:
             await self._keep_result(run)
         else:
             run.error = outcome.error[:MAX_TEXT] or f"the job ended {outcome.status} without a message"
+        for earlier in self._board.status.test_runs:
+            earlier.error = earlier.error and earlier.error[:MAX_EARLIER_ERROR]
         self._board.status.test_runs.append(run)
         self._board.publish()
         return run, job
@@ -583,38 +680,35 @@ class SagemakerModelImplementationWorkflow:
             + (f": {decision.comment}" if decision.comment else ""),
         )
 
-    async def _announce(self, outcome: Outcome, reason: str) -> ImplementationResult:
-        """Ends the run in the ordinary way: the notification that says why, the final stage, the result."""
-        self._outside.pass_the_point_of_no_return()
-        reached = self._board.status.stage
-        deployed = outcome is Outcome.DEPLOYED
-        await self._outside.notify(
-            f"end:{outcome}",
-            modelop.NotificationType.MODEL,
-            modelop.Severity.INFO if deployed else modelop.Severity.ERROR,
-            f"{self._model.name}: {reason}",
+    async def _announce(self, outcome: Outcome, stage: MlcStage, reason: str) -> None:
+        """Decides how the run ends, and says so. What stops the run from here on cannot change how it ends."""
+        self._ending = self._end(outcome, stage, reason)
+        await self._outside.perform(
+            ModelOpActivities.send_notification, self._ending.notification, summary="Say how the run ended"
         )
-        await self._outside.notices_settled()
-        self._board.enter(MlcStage.DEPLOYED if deployed else MlcStage.REJECTED)
-        return self._result(outcome, MlcStage.DEPLOYED if deployed else reached, reason)
+        self._ending.told = True
 
-    async def _settle(self, implementation: asyncio.Task[ImplementationResult]) -> ImplementationResult | None:
-        """Stops the implementation unless it has ended; None means that it was stopped on the way."""
-        if not implementation.done() and self._outside.stop():
-            implementation.cancel()
-        await workflow.wait_condition(implementation.done)
-        try:
-            return implementation.result()
-        except BaseException as error:
-            if self._outside.ending and is_cancelled_exception(error):
-                return None
-            raise
+    def _end(self, outcome: Outcome, stage: MlcStage, reason: str) -> _Ending:
+        deployed = outcome is Outcome.DEPLOYED
+        return _Ending(
+            final_stage=stage,
+            result=self._result(outcome, stage if deployed else self._board.status.stage, reason),
+            notification=self._outside.notification(
+                f"end:{stage}",
+                modelop.NotificationType.MODEL,
+                modelop.Severity.INFO if deployed else modelop.Severity.ERROR,
+                f"{self._board.title}: {reason}",
+            ),
+        )
 
-    async def _clean_up(self, stage: MlcStage, reason: str) -> ImplementationResult:
-        """Ends the run early: closes what stands open outside, as far as the outside answers in time."""
-        self._outside.pass_the_point_of_no_return()
-        reached = self._board.status.stage
+    def _stop_for(self, stage: MlcStage, reason: str) -> None:
+        """Remembers the first reason to stop; the course of the run acts on it."""
+        self._stop = self._stop or (stage, reason[:MAX_TEXT])
+
+    async def _clean_up(self, stage: MlcStage, reason: str) -> None:
+        """Closes what stands open outside, as far as the outside answers in time, and says how the run ended."""
         reason = f"{stage.value.lower()}: {reason}"
+        ending = self._ending = self._ending or self._end(Outcome.ABORTED, stage, reason)
         self._outside.clear_block()
         if self._ticket is not None:
             await self._outside.try_within_reason(
@@ -628,24 +722,18 @@ class SagemakerModelImplementationWorkflow:
                 modelop.CloseNotificationRequest(notification_id=self._mirror.notification_id),
                 summary="Close the ticket's notification",
             )
-        await self._outside.try_within_reason(
-            ModelOpActivities.send_notification,
-            self._outside.notification(
-                f"end:{stage}",
-                modelop.NotificationType.MODEL,
-                modelop.Severity.ERROR,
-                f"{self._board.title}: {reason}",
-            ),
-            summary="Say that the run ended",
-        )
-        await self._outside.notices_settled(policies.CLEAN_UP_TIMEOUT)
+        if not ending.told:
+            await self._outside.try_within_reason(
+                ModelOpActivities.send_notification, ending.notification, summary="Say how the run ended"
+            )
         self._release_ticket()
-        self._board.enter(stage)
-        return self._result(Outcome.ABORTED, reached, reason)
 
-    def _failed(self, type: FailureType, message: str) -> ApplicationError:
+    async def _failed(self, type: FailureType, message: str) -> ApplicationError:
+        await self._outside.settle_notices()
+        return self._refused(type, message)
+
+    def _refused(self, type: FailureType, message: str) -> ApplicationError:
         workflow.logger.error("%s: %s", type, message)
-        self._outside.pass_the_point_of_no_return()
         self._board.enter(MlcStage.FAILED)
         return ApplicationError(message, type=type, non_retryable=True)
 
@@ -663,12 +751,24 @@ class SagemakerModelImplementationWorkflow:
         )
 
 
-def _parse(shape: type[Message], payload: Any, expected: str, type: str = "InvalidRequest") -> Message:
+@dataclass
+class _Ending:
+    """How the run has decided to end, and whether ModelOp Center was told."""
+
+    final_stage: MlcStage
+    result: ImplementationResult
+    notification: modelop.NotificationRequest
+    told: bool = False
+
+
+def _parse(shape: type[Message], payload: Any, expected: str) -> Message:
     """Reads a caller's JSON; what does not fit is answered with every fault and what was expected."""
     try:
         return shape.model_validate(payload)
     except ValidationError as error:
-        raise ApplicationError(f"{_faults(error)}; {expected}", type=type, non_retryable=True) from None
+        raise ApplicationError(
+            f"{_faults(error)}; {expected}", type=FailureType.INVALID_REQUEST, non_retryable=True
+        ) from None
 
 
 def _faults(error: ValidationError) -> str:

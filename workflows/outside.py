@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -41,33 +41,23 @@ class Outside:
         self._board = board
         self._resumed = False
         self._stopping = False
-        self._past_return = False
         self._notices: list[_BlockNotice] = []
-
-    @property
-    def ending(self) -> bool:
-        """Whether the run is on its way out, so that neither resume nor abort make sense."""
-        return self._past_return or self._stopping
 
     def resume(self) -> None:
         """Lets a blocked run try again."""
         self._resumed = True
 
-    def stop(self) -> bool:
-        """Lets no further effect begin; false, and without effect, when the run is past return."""
-        self._stopping = not self._past_return
-        return self._stopping
+    def stop(self) -> None:
+        """Lets no further effect begin, and no wait go on."""
+        self._stopping = True
 
-    def pass_the_point_of_no_return(self) -> None:
-        """From here on the run ends as it has decided, and stopping comes too late."""
-        self._past_return = True
-
-    async def notices_settled(self, timeout: timedelta | None = None) -> None:
-        """Waits until the notifications of past blocks are closed; with a timeout, gives up after it."""
+    async def settle_notices(self) -> None:
+        """Waits until the notifications of past blocks are closed, as far as ModelOp Center answers in time."""
+        self.clear_block()
         try:
             await workflow.wait_condition(
                 lambda: all(notice.task.done() for notice in self._notices),
-                timeout=timeout,
+                timeout=policies.CLEAN_UP_TIMEOUT,
                 timeout_summary="Give up closing the notifications of blocks",
             )
         except TimeoutError:
@@ -82,16 +72,16 @@ class Outside:
                 activity, args=[request], **policies.summarised(policies.CLEAN_UP, summary)
             )
         except ActivityError as error:
-            workflow.logger.error("%s failed while the run was ending: %s", summary, _cause(error)[1])
+            workflow.logger.error("%s failed while the run was ending: %s", summary, describe_failure(error)[1])
 
     async def perform(
         self,
         activity: Callable[..., Awaitable[Answer]],
         *arguments: BaseModel,
         summary: str,
-        policy: Callable[[ProcessSettings], ActivityConfig] = policies.call,
+        policy: Callable[[ProcessSettings], ActivityConfig] = policies.modelop,
         again: BaseModel | None = None,
-        final: str | None = None,
+        final: Container[str] = (),
     ) -> Answer:
         """Has one outside effect, and parks the run for as long as it fails.
 
@@ -101,10 +91,11 @@ class Outside:
             summary: what the Web UI shows for it.
             policy: timeouts and retries.
             again: the request to use after a block, where it must differ from the first one.
-            final: the type of error that does not park but is raised.
+            final: types of errors that do not park but are raised.
 
         Raises:
-            ActivityError: the run is being stopped, or the error is of type `final`.
+            ActivityError: the error is of a type in `final`, or the run is being stopped.
+            asyncio.CancelledError: the run is being stopped.
         """
         tries = 0
         while True:
@@ -114,8 +105,11 @@ class Outside:
                     activity, args=arguments, **policies.summarised(policy(self.settings), summary)
                 )
             except ActivityError as error:
-                kind, message, transient = _cause(error)
-                if is_cancelled_exception(error) or kind == final:
+                kind, message, transient = describe_failure(error)
+                if is_cancelled_exception(error):
+                    raise
+                if kind in final:
+                    self.clear_block()
                     raise
                 pause = policies.blocked_retry(self.settings, tries) if transient else None
                 await self.block(kind, f"{summary}: {message}", pause)
@@ -127,7 +121,6 @@ class Outside:
 
     async def block(self, cause: str, message: str, pause: timedelta | None = None) -> None:
         """Parks the run until somebody resumes it or, where there is a pause, until that is over."""
-        self._resumed = False
         now = workflow.now()
         before = self._board.status.blocked
         same = before is not None and before.cause == cause
@@ -148,6 +141,8 @@ class Outside:
             await self.until(lambda: self._resumed, pause)
         except TimeoutError:
             # The block stands, and its one notification with it, until the step has really succeeded.
+            self._board.status.blocked.next_retry_at = None
+            self._board.publish()
             return
         self.clear_block()
 
@@ -156,6 +151,7 @@ class Outside:
         if self._board.status.blocked is None:
             return
         self._board.status.blocked = None
+        self._resumed = False
         self._board.publish()
         notice = self._notices[-1]
         notice.over = True
@@ -178,11 +174,9 @@ class Outside:
 
         async def tell() -> None:
             try:
-                sent = await workflow.execute_activity_method(
-                    ModelOpActivities.send_notification,
-                    request,
-                    **policies.summarised(policies.BACKGROUND, "Tell of the block"),
-                )
+                sent = await self._send_until_over(request, notice)
+                if sent is None:
+                    return
                 notice.sent = True
                 await workflow.wait_condition(lambda: notice.over)
                 await workflow.execute_activity_method(
@@ -192,11 +186,37 @@ class Outside:
                 )
             except ActivityError as error:
                 if not is_cancelled_exception(error):
-                    workflow.logger.error("The notification of a block failed: %s", _cause(error)[1])
+                    workflow.logger.error("The notification of a block stays open: %s", describe_failure(error)[1])
 
         notice = _BlockNotice()
         notice.task = asyncio.create_task(tell())
         return notice
+
+    async def _send_until_over(
+        self, request: modelop.NotificationRequest, notice: _BlockNotice
+    ) -> modelop.Notification | None:
+        """Sends a notification as soon as ModelOp Center takes it; None when the block was over before."""
+        tries = 0
+        while not notice.over:
+            try:
+                return await workflow.execute_activity_method(
+                    ModelOpActivities.send_notification,
+                    request,
+                    **policies.summarised(policies.BACKGROUND, "Tell of the block"),
+                )
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                workflow.logger.error("The notification of a block was refused: %s", describe_failure(error)[1])
+            try:
+                await workflow.wait_condition(
+                    lambda: notice.over,
+                    timeout=policies.blocked_retry(self.settings, tries),
+                    timeout_summary="Tell of the block again",
+                )
+            except TimeoutError:
+                tries += 1
+        return None
 
     async def notify(
         self,
@@ -233,16 +253,22 @@ class Outside:
             **details,
         )
 
-    async def until(self, condition: Callable[[], bool], timeout: timedelta | None = None) -> None:
+    async def until(
+        self,
+        condition: Callable[[], bool],
+        timeout: timedelta | None = None,
+        *,
+        timeout_summary: str = "Try again by itself",
+    ) -> None:
         """Waits for a condition; raises `TimeoutError` after a timeout, and cancels when the run is stopped."""
         await workflow.wait_condition(
-            lambda: condition() or self._stopping, timeout=timeout, timeout_summary="Try again by itself"
+            lambda: condition() or self._stopping, timeout=timeout, timeout_summary=timeout_summary
         )
         self._stop_here()
 
     def _stop_here(self) -> None:
         # An activity that finished while it was being cancelled swallows the cancellation (temporalio/sdk-python#620).
-        if self._stopping and not self._past_return:
+        if self._stopping:
             raise asyncio.CancelledError
 
 
@@ -256,7 +282,7 @@ class _BlockNotice:
         self.over = False
 
 
-def _cause(error: ActivityError) -> tuple[str, str, bool]:
+def describe_failure(error: ActivityError) -> tuple[str, str, bool]:
     """What made an activity fail for good: the kind, the words, and whether time alone may mend it."""
     cause = error.cause
     if isinstance(cause, ApplicationError):

@@ -11,12 +11,19 @@ from temporalio.workflow import ActivityCancellationType, ActivityConfig
 with workflow.unsafe.imports_passed_through():
     from activities.process_settings import ProcessSettings
 
-# Above the clients' own HTTP time-out of 10 s with room for the two or three requests of one activity, so that an
-# attempt normally ends by itself and is never repeated while it still runs.
+# Above Jira's own HTTP time-out of 10 s with room for the few requests of one activity, so that an attempt normally
+# ends by itself and is never repeated while it still runs.
 CALL_TIMEOUT = timedelta(seconds=30)
 
-# A worker that dies is noticed after this long. Rendering and job following heartbeat every few seconds.
-HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+# ModelOp Center has no search by our marks: an activity may read many pages before it finds its object or can be
+# sure that there is none. It heartbeats with every page.
+LOOK_UP_TIMEOUT = timedelta(minutes=5)
+
+# One request to ModelOp Center may take 25 s and may need a new token before it; a page or a poll is two at most.
+HEARTBEAT_TIMEOUT = timedelta(seconds=90)
+
+# Rendering heartbeats every two seconds; a worker that dies meanwhile is noticed after this long.
+RENDERING_HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 
 # The largest documents take seconds; the rest is room for a slow Jira to take the upload.
 DOCUMENT_TIMEOUT = timedelta(minutes=5)
@@ -51,7 +58,8 @@ LOCAL: ActivityConfig = {"start_to_close_timeout": timedelta(seconds=10)}
 # Told once ModelOp Center can be reached, however long that takes; the run itself does not wait for it. Cancelling
 # waits for the attempt under way: its notification must be known to be closed.
 BACKGROUND: ActivityConfig = {
-    "start_to_close_timeout": CALL_TIMEOUT,
+    "start_to_close_timeout": LOOK_UP_TIMEOUT,
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
     "retry_policy": _patient(0),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
@@ -71,8 +79,8 @@ CLEAN_UP: ActivityConfig = {
 }
 
 
-def call(settings: ProcessSettings) -> ActivityConfig:
-    """A call or two to an outside system.
+def jira(settings: ProcessSettings) -> ActivityConfig:
+    """A few requests to Jira.
 
     Attempts are counted instead of bounding the whole time: that clock would run on while no worker is up.
     Cancellation waits for the attempt under way, so that what it makes is known when the run cleans up.
@@ -84,26 +92,34 @@ def call(settings: ProcessSettings) -> ActivityConfig:
     }
 
 
+def modelop(settings: ProcessSettings) -> ActivityConfig:
+    """A look-up in ModelOp Center and, mostly, a change."""
+    return {
+        **jira(settings),
+        "start_to_close_timeout": LOOK_UP_TIMEOUT,
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    }
+
+
 def open_ticket(settings: ProcessSettings) -> ActivityConfig:
     """Opening a ticket: a repeated attempt waits `AMBIGUOUS_WAIT` before it searches for what the last one made."""
-    return {**call(settings), "start_to_close_timeout": CALL_TIMEOUT + settings.ambiguous_wait}
+    return {**jira(settings), "start_to_close_timeout": CALL_TIMEOUT + settings.ambiguous_wait}
 
 
 def document(settings: ProcessSettings) -> ActivityConfig:
     """Rendering and moving the review document."""
     return {
-        **call(settings),
+        **jira(settings),
         "start_to_close_timeout": DOCUMENT_TIMEOUT,
-        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+        "heartbeat_timeout": RENDERING_HEARTBEAT_TIMEOUT,
     }
 
 
 def follow_job(settings: ProcessSettings) -> ActivityConfig:
     """Following a test job to its end; only reads, so cancelling need not wait for it."""
     return {
-        **call(settings),
+        **modelop(settings),
         "start_to_close_timeout": settings.job_timeout + JOB_TIMEOUT_SLACK,
-        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
         "cancellation_type": ActivityCancellationType.TRY_CANCEL,
     }
 

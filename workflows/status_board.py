@@ -48,7 +48,7 @@ class StatusBoard:
     def publish(self) -> None:
         """Shows the status: one upsert for all search attributes that changed, and the current details."""
         values: dict[SearchAttributeKey[Any], Any] = {
-            MODEL_ID_ATTRIBUTE: self.status.model_id,
+            MODEL_ID_ATTRIBUTE: self.status.model_id or None,
             STAGE_ATTRIBUTE: self.status.stage.value,
             TICKET_ATTRIBUTE: self.open_ticket,
             BLOCKED_ATTRIBUTE: self.status.blocked is not None,

@@ -24,6 +24,7 @@ from activities.review_document.types import (
     DocumentError,
     ReviewDocument,
     ReviewDocumentRequest,
+    VerifyRequest,
 )
 from activities.review_document.verdicts import count_by_word
 
@@ -63,7 +64,7 @@ class Jira(Protocol):
 
 
 class ReviewDocumentActivities:
-    """Makes and keeps review documents. Both activities may be repeated: they find what an earlier attempt did."""
+    """Makes and keeps review documents. All activities may be repeated: they find what an earlier attempt did."""
 
     def __init__(self, modelop: ModelOp, jira: Jira) -> None:
         self._modelop = modelop
@@ -88,11 +89,34 @@ class ReviewDocumentActivities:
         """
         return await _with_heartbeats(self._archive(request))
 
-    async def _prepare(self, request: ReviewDocumentRequest) -> ReviewDocument:
+    @activity.defn(name="verify_review_document")
+    async def verify_review_document(self, request: VerifyRequest) -> None:
+        """Checks that the document can still be written as it was approved; changes nothing.
+
+        Raises:
+            ApplicationError: of type `DocumentNotReproducible`, and the errors of ModelOp Center.
+        """
+        await _with_heartbeats(self._verify(request))
+
+    async def _verify(self, request: VerifyRequest) -> None:
+        _, content = await self._written(request.request)
+        if sha256(content) != request.document.sha256:
+            raise ApplicationError(
+                f"{request.document.filename} cannot be written again as it was approved: it would have SHA-256 "
+                f"{sha256(content)}, approved was {request.document.sha256} (restore the approved file on the ticket "
+                "or its snapshot, or use the release of the worker that wrote it)",
+                type=DocumentError.NOT_REPRODUCIBLE,
+                non_retryable=True,
+            )
+
+    async def _written(self, request: ReviewDocumentRequest) -> tuple[Review, bytes]:
         snapshot = await self._modelop.get_snapshot(request.snapshot_id)
         result = await self._modelop.get_result(request.result_id)
         review = _review(request, snapshot, result)
-        content = await asyncio.to_thread(_render, review)
+        return review, await asyncio.to_thread(_render, review)
+
+    async def _prepare(self, request: ReviewDocumentRequest) -> ReviewDocument:
+        review, content = await self._written(request)
         digest = sha256(content)
         filename = document_filename(review.model_name, digest)
         attachment = await self._attached_once(request.ticket, filename, content)

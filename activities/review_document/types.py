@@ -66,6 +66,13 @@ class ArchiveRequest(BaseModel):
     document: ReviewDocument
 
 
+class VerifyRequest(BaseModel):
+    """Asks whether the document can still be written as it was approved."""
+
+    document: ReviewDocument
+    request: ReviewDocumentRequest
+
+
 class ArchivedDocument(BaseModel):
     """The document as it stands on the snapshot."""
 
@@ -78,4 +85,5 @@ class DocumentError(StrEnum):
 
     MISSING = "DocumentMissing"
     CHANGED = "DocumentChanged"
+    NOT_REPRODUCIBLE = "DocumentNotReproducible"
     RESULT_UNREADABLE = "ResultUnreadable"

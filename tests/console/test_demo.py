@@ -16,7 +16,7 @@ from console.demo import perform
 from console.scenarios import SCENARIOS, ScenarioName
 from console.stack import RunningStack
 from sandbox.modelop.accounts import STATIC_TOKEN
-from tests.console.conftest import MLC, Marked
+from tests.mlc_process import MLC, Marked
 from worker.data_converter import data_converter
 from workflows.contract import QUERY_STATUS, Gate, ImplementationStatus, workflow_id
 

@@ -17,7 +17,7 @@ import pytest
 from console import supervision
 from console.faults import ConsoleFault
 from console.supervision import Service, Supervisor, free_port, is_owned, one_at_a_time, owned
-from tests.console.conftest import MLC, Marked
+from tests.mlc_process import MLC, Marked
 
 Ready = Callable[[], Awaitable[bool]]
 

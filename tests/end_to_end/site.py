@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from console.sandbox_clients import JiraPeople, ModelRegistry
 from console.stack import RunningStack
 from sandbox.modelop.accounts import STATIC_TOKEN
+from tests.temporal_servers import failures_in_code
 from workflows.contract import TASK_QUEUE, WORKFLOW_TYPE, ImplementationResult, ImplementationStatus, workflow_id
 
 PATIENCE_SECONDS = 60.0
@@ -26,6 +27,7 @@ class Site:
     def __init__(self, stack: RunningStack, client: Client) -> None:
         self.stack = stack
         self.client = client
+        self.started: list[WorkflowHandle[Any, Any]] = []
         self.people = JiraPeople(stack.addresses.jira)
         self.registry = ModelRegistry(stack.addresses.modelop)
         self._modelop = httpx.AsyncClient(
@@ -46,6 +48,7 @@ class Site:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             result_type=ImplementationResult,
         )
+        self.started.append(self.client.get_workflow_handle(handle.id, run_id=handle.result_run_id))
         return Run(self, handle)
 
     async def entity(self, path: str) -> Entity:
@@ -81,7 +84,9 @@ class Site:
         return dict(answer.json())
 
     async def nothing_spins(self) -> None:
-        """No run fails its workflow task over and over."""
+        """No run failed in its own code, neither one that was started here nor any that Temporal reports."""
+        for handle in self.started:
+            assert await failures_in_code(handle) == []
         assert (await self.client.count_workflows("TemporalReportedProblems IS NOT NULL")).count == 0
 
     async def aclose(self) -> None:

@@ -31,4 +31,3 @@ async def process(temporal: WorkflowEnvironment, world: World) -> AsyncIterator[
     """A worker on the dev server, and the way to start and steer runs on it."""
     async with process_worker(temporal.client, world) as process:
         yield process
-        await process.nothing_spins()

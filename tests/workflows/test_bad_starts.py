@@ -29,6 +29,7 @@ BAD_PAYLOADS: dict[str, Any] = {
     "no model id": {"requested_by": "rita"},
     "a malformed model id": {"model_id": "../../etc"},
     "options of the wrong shape": {"model_id": str(uuid.uuid4()), "options": {"max_test_runs": "many"}},
+    "a use case of two megabytes": {"model_id": str(uuid.uuid4()), "use_case_id": "x" * 2_000_000},
     "broken JSON": RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{broken")),
     "an unknown encoding": RawValue(Payload(metadata={"encoding": b"avro/binary"}, data=b"\x00")),
 }
@@ -42,6 +43,7 @@ async def test_a_bad_start_fails_at_once_and_says_what_is_expected(
     assert error.type == "InvalidRequest"
     assert 'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}' in error.message
     assert world.asked == {}
+    assert (await process.status()).stage is MlcStage.FAILED
 
 
 async def test_a_start_without_any_argument_fails_at_once(process: Process, world: World) -> None:
@@ -60,8 +62,8 @@ async def test_a_run_under_another_id_than_its_models_is_refused(process: Proces
     assert f"sagemaker-mlc-{world.model_id}" in error.message
 
 
-async def test_a_second_argument_and_unknown_fields_are_ignored(process: Process, world: World) -> None:
-    await process.start({"model_id": world.model_id, "colour": "red"}, {"anything": 1})
+async def test_a_second_argument_unknown_fields_and_null_options_are_ignored(process: Process, world: World) -> None:
+    await process.start({"model_id": world.model_id, "colour": "red", "options": None}, {"anything": 1})
     await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
     assert (await process.handle.result()).outcome == "DEPLOYED"
 
@@ -81,6 +83,21 @@ async def test_a_model_of_another_type_fails_the_run_and_bothers_nobody(process:
     assert error.type == "WrongModelType"
     assert "is of type PYTHON" in error.message
     assert world.tickets == {} and world.notifications == {}
+
+
+async def test_a_model_that_is_gone_after_a_block_fails_the_run_and_withdraws_the_notification(
+    process: Process, world: World
+) -> None:
+    world.failures["read_business_model"] = [problem("Forbidden"), problem("NotFound")]
+    handle = await process.start()
+    await process.blocked("Forbidden")
+    await process.until(lambda _: "block:1" in world.notifications)
+    await handle.execute_update("resume")
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    status = await process.status()
+    assert (status.stage, status.blocked) == (MlcStage.FAILED, None)
+    assert world.open_notifications() == []
 
 
 async def test_refused_credentials_block_the_run_instead_of_failing_it(process: Process, world: World) -> None:

@@ -126,7 +126,27 @@ async def test_a_run_waits_for_weeks_and_goes_on(skipping: WorkflowEnvironment, 
         await finish(process)
 
 
-async def test_a_resume_while_the_retry_runs_does_no_harm(process: Process, world: World) -> None:
+async def test_a_resume_during_the_runs_own_try_counts(skipping: WorkflowEnvironment, world: World) -> None:
+    world.failures["create_snapshot"] = [problem("Unavailable", final=False) for _ in range(4)]
+    async with process_worker(skipping.client, world) as process:
+
+        async def resume_during_the_second_try() -> None:
+            if world.asked["create_snapshot"] == 4:
+                del world.while_in["create_snapshot"]
+                await process.handle.execute_update("resume", {"reason": "it is back"})
+
+        world.while_in["create_snapshot"] = resume_during_the_second_try
+        await process.start()
+        await process.decide("PiaApproval")
+        await process.blocked("Unavailable")
+        before = await skipping.get_current_time()
+        await skipping.sleep(timedelta(hours=1, minutes=1))
+        await process.until(lambda s: s.snapshot_id is not None)
+        assert await skipping.get_current_time() - before < timedelta(hours=2)
+        await finish(process, after=1)
+
+
+async def test_several_resumes_at_once_do_no_harm(process: Process, world: World) -> None:
     world.failures["create_snapshot"] = [problem("Forbidden"), problem("Forbidden")]
     await process.start()
     await process.decide("PiaApproval")
@@ -137,3 +157,32 @@ async def test_a_resume_while_the_retry_runs_does_no_harm(process: Process, worl
     await process.handle.execute_update("resume")
     await finish(process, after=1)
     assert len(world.snapshots) == 1
+
+
+async def test_a_refused_notification_of_a_block_is_sent_again_later(
+    skipping: WorkflowEnvironment, world: World
+) -> None:
+    world.failures["create_snapshot"] = [problem("Forbidden")]
+    async with process_worker(skipping.client, world) as process:
+        await process.start()
+        await process.waiting_on("PiaApproval")
+        await process.until(lambda _: "ticket:PiaApproval:1" in world.notifications)
+        world.failures["send_notification"] = [problem("Unauthorized")]
+        await process.decide("PiaApproval")
+        await process.blocked("Forbidden")
+        await skipping.sleep(timedelta(hours=2))
+        await process.until(lambda _: "block:1" in world.notifications)
+        await process.handle.execute_update("resume")
+        await finish(process, after=1)
+
+
+async def test_every_task_replayed_from_the_beginning_decides_the_same(
+    temporal: WorkflowEnvironment, world: World
+) -> None:
+    world.failures["create_snapshot"] = [problem("Forbidden")]
+    async with process_worker(temporal.client, world, max_cached_workflows=0) as process:
+        await process.start()
+        await process.decide("PiaApproval")
+        await process.blocked("Forbidden")
+        await process.handle.execute_update("resume")
+        await finish(process, after=1)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.world import Process, World, problem
+from tests.workflows.world import Process, World, problem, process_worker
 from workflows.contract import MlcStage, Outcome
 
 
@@ -104,7 +107,76 @@ async def test_cancelling_while_the_model_is_being_marked_does_not_hide_the_depl
     await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
     result = await process.handle.result()
     assert result.outcome is Outcome.DEPLOYED
-    assert world.notifications["end:DEPLOYED"].severity == "INFO"
+    assert world.notifications["end:Deployed"].severity == "INFO"
+
+
+async def test_cancelling_while_marking_ends_deployed_even_when_nobody_can_be_told(
+    process: Process, world: World
+) -> None:
+    async def cancel_and_refuse() -> None:
+        world.always["send_notification"] = problem("Refused")
+        await process.handle.cancel()
+
+    world.while_in["mark_deployed"] = cancel_and_refuse
+    handle = await process.start()
+    await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+    assert (await handle.result()).outcome is Outcome.DEPLOYED
+    assert (await process.status()).stage is MlcStage.DEPLOYED
+    assert (await handle.describe()).history_length < 300
+
+
+async def test_a_run_that_cannot_tell_of_its_end_is_let_go_by_abort_and_ends_as_decided(
+    process: Process, world: World
+) -> None:
+    async def refuse_the_end() -> None:
+        if "ticket:PiaApproval:1" in world.closed:
+            raise problem("Refused")
+
+    world.while_in["send_notification"] = refuse_the_end
+    await process.start()
+    await process.decide("PiaApproval", "REJECTED")
+    await process.blocked("Refused")
+    await process.handle.execute_update("abort", {"reason": "ModelOp Center will not take it"})
+    result = await process.handle.result()
+    assert (result.outcome, result.stage) == (Outcome.REJECTED, MlcStage.PIA_APPROVAL)
+    assert (await process.status()).stage is MlcStage.REJECTED
+
+
+async def test_a_cancellation_after_an_abort_does_not_disturb_the_clean_up(process: Process, world: World) -> None:
+    async def abort_then_cancel() -> None:
+        await process.handle.execute_update("abort", {"reason": "model withdrawn"})
+        await process.handle.cancel()
+
+    world.while_in["read_ticket"] = abort_then_cancel
+    await process.start()
+    key = await process.waiting_on("PiaApproval")
+    await process.signal({"issue_key": key})
+    result = await process.handle.result()
+    assert result.outcome is Outcome.ABORTED
+    assert world.tickets[key].closed_because == "aborted: model withdrawn"
+    assert world.open_notifications() == []
+
+
+async def test_a_notification_that_cannot_be_closed_does_not_keep_a_finished_run_from_ending(
+    skipping: WorkflowEnvironment, world: World
+) -> None:
+    world.failures["create_snapshot"] = [problem("Forbidden")]
+    async with process_worker(skipping.client, world) as process:
+        await process.start()
+        await process.decide("PiaApproval")
+        await process.blocked("Forbidden")
+        await process.until(lambda _: "block:1" in world.notifications)
+
+        async def refuse_blocks() -> None:
+            if world.closing == "block:1":
+                raise problem("Unavailable", final=False)
+
+        world.while_in["close_notification"] = refuse_blocks
+        await process.handle.execute_update("resume")
+        await process.approve("ResultsApproval", "ProductionApproval")
+        await skipping.sleep(timedelta(minutes=5))
+        await process.until(lambda s: s.stage is MlcStage.DEPLOYED)
+        assert (await process.handle.result()).outcome is Outcome.DEPLOYED
 
 
 async def test_a_finished_implementation_may_be_run_again(process: Process, world: World) -> None:

@@ -64,7 +64,7 @@ async def test_every_ticket_is_mirrored_while_it_is_open_and_the_end_is_told(pro
     assert world.closed["ticket:PiaApproval:1"].closed_by == "paul"
     assert world.closed["ticket:PiaApproval:1"].ticket_status == "Done"
     assert world.notifications["ticket:ResultsApproval:1"].type == "MODEL_DOCUMENT_REVIEW_NOTIFICATION"
-    end = world.notifications["end:DEPLOYED"]
+    end = world.notifications["end:Deployed"]
     assert (end.type, end.severity) == ("MODEL_NOTIFICATION", "INFO")
     assert end.message == "Credit | Scoring: deployed in production"
 

@@ -36,7 +36,7 @@ async def test_a_rejection_at_an_approval_gate_ends_the_run_there(
     assert result.decisions[-1].verdict == "REJECTED"
     assert "was rejected by Vera: because" in result.reason
     assert world.deployed == []
-    end = world.notifications["end:REJECTED"]
+    end = world.notifications["end:Rejected"]
     assert (end.type, end.severity) == ("MODEL_NOTIFICATION", "ERROR")
     assert world.open_notifications() == []
     assert (await process.status()).stage is MlcStage.REJECTED

@@ -15,6 +15,7 @@ BAD_SIGNALS: dict[str, list[Any]] = {
     "a string": ["GOV-1"],
     "another shape": [{"key": "GOV-1"}],
     "a key that is no string": [{"issue_key": 7}],
+    "two arguments, the first of them wrong": ["GOV-1", {"issue_key": "GOV-1"}],
     "broken JSON": [RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{broken"))],
     "an unknown encoding": [RawValue(Payload(metadata={"encoding": b"avro/binary"}, data=b"\x00"))],
 }
@@ -32,8 +33,17 @@ async def test_a_bad_signal_is_ignored(process: Process, world: World, payload: 
     await process.signal(*payload)
     status = await process.status()
     assert status.waiting_on is not None and status.waiting_on.ticket == key
+    assert world.asked["read_ticket"] == 0
     await process.handle.execute_update("abort", {"reason": "seen enough"})
     await process.handle.result()
+
+
+async def test_a_second_argument_of_a_signal_is_ignored(process: Process, world: World) -> None:
+    await process.start()
+    key = await process.waiting_on("PiaApproval")
+    world.decide(key, "DONE")
+    await process.signal({"issue_key": key}, {"anything": 1})
+    await finish(process)
 
 
 async def test_a_signal_that_lies_about_the_status_costs_a_read_and_nothing_else(

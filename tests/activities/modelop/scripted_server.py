@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -43,10 +43,14 @@ def json_reply(value: Any, status: int = 200, **headers: str) -> Reply:
 
 
 class ScriptedServer:
-    """Gives the scripted replies one after the other, the last one for ever, and keeps what it was asked."""
+    """Gives the scripted replies one after the other, the last one for ever, and keeps what it was asked.
+
+    With `answer`, each reply is made from its request instead, however long that takes.
+    """
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
+        self.answer: Callable[[Received], Awaitable[Reply]] | None = None
         self.received: list[Received] = []
         self._server: asyncio.Server | None = None
 
@@ -72,14 +76,18 @@ class ScriptedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.received.append(await _request(reader))
-            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+            request = await _request(reader)
+            self.received.append(request)
+            reply = await self.answer(request) if self.answer else self._next_reply()
             if not reply.cut:
                 await _send(writer, reply)
         except (ConnectionError, asyncio.IncompleteReadError):
             return
         finally:
             writer.close()
+
+    def _next_reply(self) -> Reply:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
 async def _request(reader: asyncio.StreamReader) -> Received:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import uuid
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,13 @@ from activities.modelop.activities import ModelOpActivities
 from activities.modelop.client import AMEND_ATTEMPTS, ModelOpClient
 from activities.modelop.entities import fingerprint
 from activities.modelop.rest import document_body
-from activities.modelop.types import DecisionRecord, DeployRequest, Snapshot, SnapshotRequest
+from activities.modelop.types import (
+    DecisionRecord,
+    DeployRequest,
+    Snapshot,
+    SnapshotRequest,
+    WithdrawDeploymentRequest,
+)
 from sandbox.modelop.seed import GERMAN_CREDIT
 from tests.activities.modelop.conftest import Run, listed, settings_for
 from tests.activities.modelop.scripted_server import Reply, ScriptedServer, json_reply
@@ -60,6 +67,17 @@ def deployment(run: RunIdentity, snapshot: Snapshot, **changes: Any) -> DeployRe
 async def add(client: ModelOpClient, snapshot_id: str, content: bytes = DOCUMENT) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
     await client.add_document(snapshot_id, filename="Model-Review.docx", content=content, sha256=sha256)
+
+
+async def left_marker(client: ModelOpClient, snapshot: Snapshot, **changes: Any) -> str:
+    """A marker without a deployed snapshot, as an attempt leaves it that dies before its last request."""
+    body = {
+        "deployableModel": {"id": snapshot.snapshot_id},
+        "state": "DEPLOYED",
+        "engine": {"engineType": "SAGEMAKER_RUNTIME", "environmentName": "prod", "inProduction": True},
+    }
+    left: str = (await client.post("deployedModels", {**body, **changes}))["id"]
+    return left
 
 
 async def test_a_document_is_added_to_the_others_byte_for_byte_and_once(
@@ -176,15 +194,58 @@ async def test_an_attempt_that_died_between_marker_and_snapshot_is_completed(
     activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
 ) -> None:
     await add(client, snapshot.snapshot_id)
-    body = {
-        "deployableModel": {"id": snapshot.snapshot_id},
-        "state": "DEPLOYED",
-        "engine": {"engineType": "SAGEMAKER_RUNTIME", "environmentName": "prod", "inProduction": True},
-    }
-    left = await client.post("deployedModels", body)
+    left = await left_marker(client, snapshot)
     deployed = await perform(activities.mark_deployed, deployment(run, snapshot))
-    assert deployed.deployed_model_id == left["id"]
+    assert deployed.deployed_model_id == left
     assert (await client.get_snapshot(snapshot.snapshot_id))["state"] == "DEPLOYED"
+
+
+async def test_a_marker_without_a_deployed_snapshot_is_withdrawn_once(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
+) -> None:
+    left = await left_marker(client, snapshot)
+    request = WithdrawDeploymentRequest(run=run, snapshot_id=snapshot.snapshot_id)
+    await perform(activities.withdraw_deployment, request)
+    withdrawn = await client.get(f"deployedModels/{left}")
+    assert withdrawn["state"] == "UNDEPLOYED"
+    assert datetime.fromisoformat(withdrawn["undeployTime"]) >= run.started_at.replace(microsecond=0)
+    await perform(activities.withdraw_deployment, request)
+    assert (await client.get(f"deployedModels/{left}"))["version"] == withdrawn["version"]
+    assert (await client.get_snapshot(snapshot.snapshot_id))["state"] == "CREATED"
+
+
+async def test_a_deployed_snapshot_is_not_withdrawn(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
+) -> None:
+    await add(client, snapshot.snapshot_id)
+    deployed = await perform(activities.mark_deployed, deployment(run, snapshot))
+    request = WithdrawDeploymentRequest(run=run, snapshot_id=snapshot.snapshot_id)
+    await perform(activities.withdraw_deployment, request)
+    assert (await client.get(f"deployedModels/{deployed.deployed_model_id}"))["state"] == "DEPLOYED"
+
+
+async def test_markers_of_others_outside_production_or_of_unknown_snapshots_are_left_alone(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
+) -> None:
+    staging = {"engineType": "SAGEMAKER_RUNTIME", "environmentName": "staging", "inProduction": False}
+    kept = await left_marker(client, snapshot, engine=staging)
+    other = await client.post("deployableModels", {"storedModel": {"id": GERMAN_CREDIT}})
+    others = await left_marker(client, snapshot, deployableModel={"id": other["id"]})
+    for snapshot_id in (snapshot.snapshot_id, str(uuid.uuid4())):
+        await perform(activities.withdraw_deployment, WithdrawDeploymentRequest(run=run, snapshot_id=snapshot_id))
+    states = [(await client.get(f"deployedModels/{marker}"))["state"] for marker in (kept, others)]
+    assert states == ["DEPLOYED", "DEPLOYED"]
+
+
+async def test_neither_a_withdrawn_marker_nor_one_outside_production_counts_as_deployed(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
+) -> None:
+    await add(client, snapshot.snapshot_id)
+    staging = await left_marker(client, snapshot, engine={"engineType": "SAGEMAKER_RUNTIME", "inProduction": False})
+    withdrawn = await left_marker(client, snapshot, state="UNDEPLOYED")
+    deployed = await perform(activities.mark_deployed, deployment(run, snapshot))
+    assert deployed.deployed_model_id not in (staging, withdrawn)
+    assert (await client.get(f"deployedModels/{deployed.deployed_model_id}"))["state"] == "DEPLOYED"
 
 
 async def test_another_model_or_document_than_the_approved_one_is_not_deployed(
@@ -224,7 +285,7 @@ async def test_a_snapshot_that_changes_after_the_first_look_is_not_marked(
 ) -> None:
     document = document_body("Model-Review.docx", DOCUMENT, SHA256)
     approved = {"id": "s1", "version": 1, "storedModel": {}, "modelDocuments": [document]}
-    marker = {"id": "d1", "deployableModel": {"id": "s1"}}
+    marker = {"id": "d1", "deployableModel": {"id": "s1"}, "state": "DEPLOYED", "engine": {"inProduction": True}}
     replaced = {**approved, "version": 2, "modelDocuments": []}
     scripted.script(json_reply(approved), json_reply({"_embedded": {"deployedModels": [marker]}}), json_reply(replaced))
     activities = ModelOpActivities(scripted_client, settings_for(scripted.url), Links())

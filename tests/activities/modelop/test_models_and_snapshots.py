@@ -11,7 +11,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.identity import RunIdentity
 from activities.links import Links
-from activities.modelop.activities import ModelOpActivities
+from activities.modelop import activities as module
+from activities.modelop.activities import ADVISORY_PAGES, ModelOpActivities
 from activities.modelop.client import ModelOpClient
 from activities.modelop.types import ModelRequest, PrerequisitesRequest, SnapshotRequest
 from sandbox.modelop.seed import (
@@ -22,7 +23,7 @@ from sandbox.modelop.seed import (
     STANDARD_RISK_TESTS_SNAPSHOT,
 )
 from tests.activities.modelop.conftest import Run, settings_for
-from tests.activities.modelop.scripted_server import Reply, ScriptedServer, json_reply
+from tests.activities.modelop.scripted_server import Received, Reply, ScriptedServer, json_reply
 
 
 def pinned(client: ModelOpClient, url: str, **pins: str) -> ModelOpActivities:
@@ -49,7 +50,9 @@ def test_the_names_of_the_activities_are_a_public_contract() -> None:
         "store_test_result",
         "send_notification",
         "close_notification",
+        "close_ticket_notifications",
         "mark_deployed",
+        "withdraw_deployment",
     }
 
 
@@ -68,6 +71,43 @@ async def test_a_business_model_is_read_with_its_facts(
 
 async def test_a_model_of_another_type_is_read_and_says_so(activities: ModelOpActivities, perform: Run) -> None:
     assert (await perform(activities.read_business_model, ModelRequest(model_id=NOTEBOOK))).type == "PYTHON"
+
+
+async def test_the_advisory_prerequisite_never_fails_and_reads_a_few_pages_only(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run
+) -> None:
+    async def answer(request: Received) -> Reply:
+        if request.path.endswith("/storedModels/m1"):
+            return json_reply({"id": "m1"})
+        if request.path.endswith("/deployableModels/srt"):
+            return json_reply({"id": "srt"})
+        return listing
+
+    scripted.answer = answer
+    activities = pinned(scripted_client, scripted.url, risk_tests_snapshot_id="srt")
+    endless = json_reply({"_embedded": {"deployedModels": [{"id": "d"}]}, "page": {"totalPages": 10**6}})
+    for listing, said, pages in ((Reply(500), "Could not be checked", 1), (endless, "Not deployed", ADVISORY_PAGES)):
+        scripted.received = []
+        found = await perform(activities.check_prerequisites, PrerequisitesRequest(model_id="m1"))
+        assert not found.items[4].found
+        assert found.items[4].detail.startswith(said)
+        assert sum(request.path.endswith("/deployedModels") for request in scripted.received) == pages
+
+
+async def test_the_search_for_the_risk_tests_ends_and_says_which_ids_to_pin(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RISK_TESTS_PAGES", 3)
+    scripted.script(json_reply({"_embedded": {"any": [{"id": "x"}]}, "page": {"totalPages": 10**6}}))
+    for pins, remedy in (
+        ({}, "newest 300 models .*MLC_MODELOP__RISK_TESTS_MODEL_ID"),
+        ({"risk_tests_model_id": "m1"}, "newest 300 .*MLC_MODELOP__RISK_TESTS_SNAPSHOT_ID"),
+    ):
+        scripted.received = []
+        with pytest.raises(ApplicationError, match=remedy) as caught:
+            await perform(pinned(scripted_client, scripted.url, **pins).find_risk_tests)
+        assert caught.value.type == "RiskTestsMissing"
+        assert len(scripted.received) == 3
 
 
 @pytest.mark.parametrize("model_id", [str(uuid.uuid4()), "no-such-model", "../jobs", ""])

@@ -12,6 +12,8 @@ import pytest
 from activities.links import Links
 from activities.modelop import entities
 from activities.modelop.job_outcome import UnreadableResult, decoded_results, execution_errors, job_outcome
+from activities.modelop.monitors import Monitor, classify
+from activities.modelop.types import TestResult
 
 MODEL: dict[str, Any] = {
     "id": "m1",
@@ -86,18 +88,46 @@ def test_the_fingerprint_of_a_copy_is_the_same(model: dict[str, Any]) -> None:
 
 
 def test_the_roles_that_are_needed_survive_a_long_list_of_assets() -> None:
-    many = [{"name": "x" * 5000, "assetRole": "TEST_DATA"}] * 1000
-    model = entities.business_model(
-        changed(
-            modelAssets=[*many, *MODEL["modelAssets"]],
-            modelMetaData__description="d" * 10**6,
-            modelMetaData__tags=["t" * 1000] * 1000,
-        ),
-        Links(),
-    )
+    many = [{"name": "x", "assetRole": role} for role in ("BASELINE_DATA", "TEST_DATA") for _ in range(100)]
+    model = entities.business_model(changed(modelAssets=[*many, MODEL["modelAssets"][1]]), Links())
     assert len(model.assets) == entities.MAX_ASSETS
     assert [asset.role for asset in model.assets[:2]] == ["BASELINE_DATA", "COMPARATOR_DATA"]
-    assert len(model.model_dump_json()) < 60_000
+
+
+def filled(value: Any, text: str) -> Any:
+    """A copy of an entity in which every text that nothing depends on is replaced."""
+    if isinstance(value, dict):
+        return {name: item if name == "assetRole" else filled(item, text) for name, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, text) for item in value]
+    return text if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\\", "ü", "評", "𝔐", "\u2028", "\x00", "\ud800"])
+def test_what_travels_through_a_history_stays_small_in_every_script(character: str) -> None:
+    text = character * 100_000
+    facts = ("name", "type", "description", "modelMethodology", "modelOrganization", "modelRisk", "modelUseCategory")
+    asset = {**filled(MODEL["modelAssets"][0], text), "fileFormat": text, "fileSize": 10**15}
+    asset["contentHash"] = {"hashType": "SHA-256", "hexString": text}
+    model = {
+        "id": text,
+        "version": 10**4000,
+        "modelMetaData": {**dict.fromkeys(facts, text), "tags": [text] * 100},
+        "modelAssets": [{**asset, "assetRole": role} for role in ("COMPARATOR_DATA", text, "BASELINE_DATA")] * 100,
+    }
+    frozen = {"id": text, "metaData": {"name": text}, "storedModel": model}
+    links = Links(modelop_web_url="https://modelop.example")
+    failed, not_applicable = classify([f"{name}: {text}{n}" for name in ("", *Monitor) for n in range(50)], "x")
+    outcome = job_outcome({"jobStatus": "ERROR", "jobMessages": [text] * 100})
+    assert outcome is not None
+    payloads = [
+        entities.business_model(model, links),
+        entities.snapshot(frozen, links),
+        outcome,
+        TestResult(result_id="x" * 100, failed_monitors=failed, not_applicable=not_applicable),
+    ]
+    assert {asset.role for asset in payloads[0].assets[:2]} == {"BASELINE_DATA", "COMPARATOR_DATA"}
+    assert all(len(payload.model_dump_json().encode()) < 40_000 for payload in payloads)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +141,7 @@ def test_the_roles_that_are_needed_survive_a_long_list_of_assets() -> None:
 )
 def test_a_misshapen_model_reads_as_one_without_a_type(entity: dict[str, Any]) -> None:
     model = entities.business_model(entity, Links())
-    assert (model.type, model.name, model.tags) == ("", "", [])
+    assert (model.type, model.name, model.methodology) == ("", "", "")
     assert entities.score_is_text(entity) is None
 
 
