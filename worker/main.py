@@ -11,10 +11,11 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from worker.connection import connect
+from worker.schedule import schedule_sweep
 from worker.search_attributes import register_search_attributes
 from worker.settings import Settings, load_settings
 from worker.wiring import WORKFLOWS, Wiring, wire
-from workflows.contract import TASK_QUEUE
+from workflows.contract import SWEEP_SCHEDULE_ID, TASK_QUEUE
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ async def run_worker() -> None:
         return
     client = connecting.result()
     await _see_to_search_attributes(client)
-    wiring = wire(settings)
+    await _see_to_the_sweep(client, settings)
+    wiring = wire(settings, client)
     try:
         async with build_worker(client, settings, wiring):
             logger.info("Working on task queue %s of namespace %s", TASK_QUEUE, client.namespace)
@@ -64,6 +66,16 @@ def build_worker(client: Client, settings: Settings, wiring: Wiring, task_queue:
         max_concurrent_activities=MAX_CONCURRENT_ACTIVITIES,
         graceful_shutdown_timeout=settings.worker.graceful_shutdown,
     )
+
+
+async def _see_to_the_sweep(client: Client, settings: Settings) -> None:
+    try:
+        done = await schedule_sweep(client, settings.worker.sweep_interval)
+    except RPCError as error:
+        logger.warning("Cannot look after the sweep's schedule (%s); an administrator runs `mlc setup`", error.message)
+        return
+    if done != "there already":
+        logger.info("Schedule %s: %s", SWEEP_SCHEDULE_ID, done)
 
 
 async def _see_to_search_attributes(client: Client) -> None:

@@ -42,6 +42,9 @@ class RelaySettings(BaseModel):
 class WorkerSettings(BaseModel):
     """The worker and the patience of the runs it carries."""
 
+    sweep_interval: timedelta = Field(
+        default=timedelta(minutes=5), ge=timedelta(seconds=1), description="how soon a lost webhook is made up for"
+    )
     retry_attempts: int = Field(default=65, ge=1, description="attempts at one outside call before a run is blocked")
     blocked_retry: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
     graceful_shutdown: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(0))

@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from temporalio.client import Client
+
 from activities.jira.activities import JiraActivities
 from activities.jira.adapter import JiraAdapter
 from activities.links import Links
@@ -14,11 +16,25 @@ from activities.modelop.activities import ModelOpActivities
 from activities.modelop.client import ModelOpClient
 from activities.process_settings import ProcessSettings, ProcessSettingsActivities
 from activities.review_document.activities import ReviewDocumentActivities
+from activities.sweep.activities import RunNames, SweepActivities
 from worker.code_version import code_version
 from worker.settings import Settings
+from workflows.contract import (
+    MODEL_ID_ATTRIBUTE,
+    SIGNAL_JIRA_STATUS_CHANGED,
+    TICKET_ATTRIBUTE,
+    WORKFLOW_TYPE,
+)
 from workflows.implementation import SagemakerModelImplementationWorkflow
+from workflows.sweep import TicketSweepWorkflow
 
-WORKFLOWS: list[type] = [SagemakerModelImplementationWorkflow]
+WORKFLOWS: list[type] = [SagemakerModelImplementationWorkflow, TicketSweepWorkflow]
+RUN_NAMES = RunNames(
+    workflow_type=WORKFLOW_TYPE,
+    signal=SIGNAL_JIRA_STATUS_CHANGED,
+    ticket=TICKET_ATTRIBUTE,
+    model_id=MODEL_ID_ATTRIBUTE,
+)
 
 
 @dataclass
@@ -33,8 +49,8 @@ class Wiring:
         await self.resources.aclose()
 
 
-def wire(settings: Settings) -> Wiring:
-    """Builds every client and every activity; opens no connection yet."""
+def wire(settings: Settings, client: Client) -> Wiring:
+    """Builds every client and every activity; opens no connection but the given one to Temporal."""
     links = Links(
         temporal_ui_url=_address(settings.worker.temporal_ui_url),
         modelop_web_url=_address(settings.modelop.web_url or settings.modelop.url),
@@ -49,11 +65,14 @@ def wire(settings: Settings) -> Wiring:
         ambiguous_wait=settings.jira.ambiguous_wait,
         code_version=code_version(),
     )
+    modelop_activities = ModelOpActivities(modelop, settings.modelop, links)
+    jira_activities = JiraActivities(jira, settings.jira, links)
     owners = [
         ProcessSettingsActivities(process),
-        ModelOpActivities(modelop, settings.modelop, links),
-        JiraActivities(jira, settings.jira, links),
+        modelop_activities,
+        jira_activities,
         ReviewDocumentActivities(modelop=modelop, jira=jira),
+        SweepActivities(client, RUN_NAMES, jira=jira_activities, modelop=modelop_activities),
     ]
     wiring = Wiring(activities=[method for owner in owners for method in activity_methods(owner)])
     wiring.resources.push_async_callback(modelop.aclose)

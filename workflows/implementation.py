@@ -91,6 +91,7 @@ class SagemakerModelImplementationWorkflow:
         self._stop: tuple[MlcStage, str] | None = None
         self._ending: _Ending | None = None
         self._ticket: jira.Ticket | None = None
+        self._opening: jira.TicketRequest | None = None
         self._mirror: modelop.Notification | None = None
         self._handled_changes: set[str] = set()
         self._rounds: dict[Gate, int] = {}
@@ -409,6 +410,7 @@ class SagemakerModelImplementationWorkflow:
             # After a reset this history no longer shows what an earlier execution of the run has opened.
             never_asked=info.run_id == info.first_execution_run_id,
         )
+        self._opening = request
         self._ticket = ticket = await self._outside.perform(
             JiraActivities.open_ticket,
             request,
@@ -417,6 +419,7 @@ class SagemakerModelImplementationWorkflow:
             summary=f"Open the ticket: {jira.TITLES[request.gate]}",
         )
         self._board.links[ticket.key] = ticket.url
+        self._opening = None
         self._board.open_ticket = ticket.key
         self._board.publish()
         self._mirror = await self._outside.notify(
@@ -445,7 +448,13 @@ class SagemakerModelImplementationWorkflow:
             self._hinted = False
             reading = await self._outside.perform(
                 JiraActivities.read_ticket,
-                _reference(ticket),
+                jira.ReadTicketRequest(
+                    issue_id=ticket.issue_id,
+                    key=ticket.key,
+                    gate=jira.Gate(gate),
+                    four_eyes=self._request.options.four_eyes,
+                    requested_by=self._request.requested_by,
+                ),
                 policy=policies.jira,
                 summary=f"Read {ticket.key}",
             )
@@ -479,20 +488,23 @@ class SagemakerModelImplementationWorkflow:
         if found is None or found.change_id in self._handled_changes:
             return None
         self._handled_changes.add(found.change_id)
-        if not_before is None or found.decided_at >= not_before:
+        refusal = found.refused_because
+        if not_before is not None and found.decided_at < not_before:
+            refusal = "it is older than the attached review document; read the document and decide again"
+        if not refusal:
             return found
-        workflow.logger.warning("%s was decided before its document was attached; not counted", ticket.key)
+        workflow.logger.warning("A decision on %s does not count: %s", ticket.key, refusal)
         await self._outside.perform(
-            JiraActivities.comment_ticket,
-            jira.CommentRequest(
+            JiraActivities.refuse_decision,
+            jira.RefuseDecisionRequest(
                 run=self._outside.run,
                 ticket=_reference(ticket),
-                purpose=f"too-early:{found.change_id}",
-                text="This decision is older than the attached review document and does not count. "
-                "Please reopen the ticket, read the document and decide again.",
+                change_id=found.change_id,
+                back_to=found.previous_status,
+                reason=refusal,
             ),
             policy=policies.jira,
-            summary=f"Say on {ticket.key} that the decision came too early",
+            summary=f"Refuse a decision on {ticket.key}",
         )
         return None
 
@@ -715,6 +727,15 @@ class SagemakerModelImplementationWorkflow:
                 JiraActivities.close_ticket,
                 jira.CloseTicketRequest(run=self._outside.run, ticket=_reference(self._ticket), reason=reason),
                 summary=f"Close {self._ticket.key}",
+            )
+        elif self._opening is not None:
+            await self._outside.try_within_reason(
+                JiraActivities.withdraw_ticket,
+                jira.WithdrawTicketRequest(
+                    run=self._outside.run, gate=self._opening.gate, round=self._opening.round, reason=reason
+                ),
+                policy=policies.withdraw_ticket,
+                summary="Close the ticket that was being opened, if there is one",
             )
         if self._mirror is not None:
             await self._outside.try_within_reason(

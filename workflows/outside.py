@@ -64,12 +64,17 @@ class Outside:
             workflow.logger.warning("The notification of a block may have stayed open in ModelOp Center")
 
     async def try_within_reason(
-        self, activity: Callable[..., Awaitable[Answer]], request: BaseModel, *, summary: str
+        self,
+        activity: Callable[..., Awaitable[Answer]],
+        request: BaseModel,
+        *,
+        summary: str,
+        policy: Callable[[ProcessSettings], ActivityConfig] = policies.clean_up,
     ) -> None:
         """An effect of the clean-up: bounded in time, and a failure is logged instead of parking the run."""
         try:
             await workflow.execute_activity_method(
-                activity, args=[request], **policies.summarised(policies.CLEAN_UP, summary)
+                activity, args=[request], **policies.summarised(policy(self.settings), summary)
             )
         except ActivityError as error:
             workflow.logger.error("%s failed while the run was ending: %s", summary, describe_failure(error)[1])

@@ -127,3 +127,17 @@ def follow_job(settings: ProcessSettings) -> ActivityConfig:
 def blocked_retry(settings: ProcessSettings, tries: int) -> timedelta:
     """The pause before a blocked run's next try by itself: doubled with every try, up to a day."""
     return min(settings.blocked_retry * (1 << min(tries, 20)), LONGEST_BLOCKED_RETRY)
+
+
+def clean_up(settings: ProcessSettings) -> ActivityConfig:
+    """One effect of the clean-up after abort or cancel."""
+    return CLEAN_UP
+
+
+def withdraw_ticket(settings: ProcessSettings) -> ActivityConfig:
+    """Closing a ticket whose opening has no known end: the search is trusted only after `AMBIGUOUS_WAIT`."""
+    return {
+        **CLEAN_UP,
+        "start_to_close_timeout": CALL_TIMEOUT + settings.ambiguous_wait,
+        "schedule_to_close_timeout": CLEAN_UP_TIMEOUT + settings.ambiguous_wait,
+    }

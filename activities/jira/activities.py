@@ -34,6 +34,7 @@ from activities.jira.types import (
     TicketReading,
     TicketReference,
     TicketRequest,
+    WithdrawTicketRequest,
 )
 from activities.links import Links
 
@@ -149,10 +150,27 @@ class JiraActivities:
         own = {_label(request.run, gate, number) for gate in Gate for number in range(1, MAX_ROUNDS + 1)}
         closed: list[str] = []
         for issue in await self._jira.search_by_labels([request.run.workflow_id]):
-            if reading.is_final(issue, self._settings) or not own.isdisjoint(issue.fields.labels):
+            ours = any(label.startswith(LABEL_PREFIX) for label in issue.fields.labels)
+            if not ours or not own.isdisjoint(issue.fields.labels) or reading.is_final(issue, self._settings):
                 continue
             ticket = TicketReference(issue_id=issue.id, key=issue.key)
             if await self._close(request.run, ticket, "superseded", texts.SUPERSEDED):
+                closed.append(issue.key)
+        return ClosedTickets(keys=closed)
+
+    @activity.defn(name="withdraw_ticket")
+    async def withdraw_ticket(self, request: WithdrawTicketRequest) -> ClosedTickets:
+        """Closes whatever ticket an opening that was given up may have left; nothing there is fine.
+
+        Waits until the search can be trusted before it believes that there is none.
+        """
+        label = _label(request.run, request.gate, request.round)
+        if await self._search(label, activity.info().scheduled_time) is None:
+            return ClosedTickets(keys=[])
+        closed = []
+        for issue in await self._jira.search_by_labels([label]):
+            ticket = TicketReference(issue_id=issue.id, key=issue.key)
+            if await self._close(request.run, ticket, "withdrawn", texts.closing(request.reason)):
                 closed.append(issue.key)
         return ClosedTickets(keys=closed)
 

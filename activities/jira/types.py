@@ -219,6 +219,15 @@ class DuplicateSearchRequest(BaseModel):
     waiting: dict[str, str]
 
 
+class WithdrawTicketRequest(BaseModel):
+    """Asks to close the ticket of one round of one gate, whose opening was given up without a known end."""
+
+    run: RunIdentity
+    gate: Gate
+    round: int
+    reason: str
+
+
 class SupersedeRequest(BaseModel):
     """Asks to close what earlier runs of the same workflow id left open."""
 

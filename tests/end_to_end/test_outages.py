@@ -44,7 +44,7 @@ def settings(
 
 @asynccontextmanager
 async def worker_with(site: Site, queue: str, chosen: Settings) -> AsyncIterator[None]:
-    wiring = wire(chosen)
+    wiring = wire(chosen, site.client)
     try:
         async with build_worker(site.client, chosen, wiring, task_queue=queue):
             yield

@@ -52,6 +52,21 @@ async def test_abort_while_a_ticket_is_being_opened_closes_that_ticket(process: 
     assert [t.closed_because for t in world.tickets.values()] == ["aborted: too late to ask"]
 
 
+async def test_abort_while_an_opening_is_tried_again_closes_the_ticket_it_may_have_left(
+    process: Process, world: World
+) -> None:
+    async def lose_the_answer() -> None:
+        if not world.tickets:
+            await world.make_ticket()
+            await process.handle.execute_update("abort", {"reason": "too late to ask"})
+        raise problem("Unreachable", final=False)
+
+    world.while_in["open_ticket"] = lose_the_answer
+    await process.start()
+    assert (await process.handle.result()).outcome is Outcome.ABORTED
+    assert [t.closed_because for t in world.tickets.values()] == ["aborted: too late to ask"]
+
+
 async def test_abort_needs_a_reason(process: Process, world: World) -> None:
     await process.start()
     await process.waiting_on("PiaApproval")

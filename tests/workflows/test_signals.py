@@ -116,9 +116,10 @@ async def test_a_verdict_older_than_the_document_does_not_count(process: Process
     world.decide(key, "DONE", at=datetime.now(UTC) - timedelta(hours=1))
     await process.signal({"issue_key": key})
     await process.until(lambda _: world.tickets[key].comments != [])
-    assert "does not count" in world.tickets[key].comments[0]
+    assert "older than the attached review document" in world.tickets[key].comments[0]
     assert (await process.status()).waiting_on is not None
 
+    assert world.tickets[key].status == "To Do"
     await process.signal({"issue_key": key})
     await finish(process)
     assert len(world.tickets[key].comments) == 1

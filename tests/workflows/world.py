@@ -80,6 +80,7 @@ class World:
         )
         self.adopt_decided = False
         self.closing = ""
+        self.read: list[jira.ReadTicketRequest] = []
         self._keys = itertools.count(1)
 
     async def _asked(self, name: str) -> None:
@@ -95,9 +96,12 @@ class World:
         """The newest ticket of a gate."""
         return [t for t in self.tickets.values() if t.request.gate == gate][-1]
 
-    def decide(self, key: str, verdict: str, by: str = "paul", at: datetime | None = None) -> None:
+    def decide(
+        self, key: str, verdict: str, by: str = "paul", at: datetime | None = None, refused_because: str = ""
+    ) -> None:
         """Moves a ticket to Done or Rejected, as a person does."""
         state = self.tickets[key]
+        previous = state.status
         state.status = "Done" if verdict == "DONE" else "Rejected"
         state.decision = jira.TicketDecision(
             change_id=str(uuid.uuid4()),
@@ -106,6 +110,8 @@ class World:
             decided_by_name=by.title(),
             decided_at=at or datetime.now(UTC),
             comment="because",
+            previous_status=previous,
+            refused_because=refused_because,
         )
 
     def open_notifications(self) -> list[modelop.NotificationRequest]:
@@ -191,6 +197,7 @@ class World:
 
     @activity.defn(name="open_ticket")
     async def open_ticket(self, request: jira.TicketRequest) -> jira.Ticket:
+        self._request = request
         await self._asked("open_ticket")
         for state in self.tickets.values():
             if (state.request.run, state.request.gate, state.request.round) == (
@@ -199,6 +206,11 @@ class World:
                 request.round,
             ):
                 return state.ticket.model_copy(update={"adopted": True})
+        return await self.make_ticket()
+
+    async def make_ticket(self) -> jira.Ticket:
+        """Makes the ticket that was asked for last, whatever becomes of the answer."""
+        request = self._request
         number = next(self._keys)
         ticket = jira.Ticket(key=f"GOV-{number}", issue_id=str(10000 + number), url=f"http://jira/browse/GOV-{number}")
         self.tickets[ticket.key] = TicketState(request=request, ticket=ticket)
@@ -209,8 +221,9 @@ class World:
         return ticket
 
     @activity.defn(name="read_ticket")
-    async def read_ticket(self, reference: jira.TicketReference) -> jira.TicketReading:
+    async def read_ticket(self, reference: jira.ReadTicketRequest) -> jira.TicketReading:
         await self._asked("read_ticket")
+        self.read.append(reference)
         state = self.tickets[reference.key]
         return jira.TicketReading(
             key=reference.key,
@@ -224,6 +237,21 @@ class World:
     async def comment_ticket(self, request: jira.CommentRequest) -> None:
         await self._asked("comment_ticket")
         self.tickets[request.ticket.key].comments.append(request.text)
+
+    @activity.defn(name="refuse_decision")
+    async def refuse_decision(self, request: jira.RefuseDecisionRequest) -> None:
+        await self._asked("refuse_decision")
+        state = self.tickets[request.ticket.key]
+        state.comments.append(request.reason)
+        state.status, state.decision = request.back_to, None
+
+    @activity.defn(name="withdraw_ticket")
+    async def withdraw_ticket(self, request: jira.WithdrawTicketRequest) -> jira.ClosedTickets:
+        await self._asked("withdraw_ticket")
+        found = [t for t in self.tickets.values() if (t.request.gate, t.request.round) == (request.gate, request.round)]
+        for state in found:
+            state.closed_because = request.reason
+        return jira.ClosedTickets(keys=[state.ticket.key for state in found])
 
     @activity.defn(name="close_ticket")
     async def close_ticket(self, request: jira.CloseTicketRequest) -> None:
