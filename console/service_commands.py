@@ -15,8 +15,10 @@ from console.options import DataDirectory
 from console.output import out
 from console.relay_server import run_relay
 from console.stack import DEFAULT_DATA_DIRECTORY
+from worker.schedule import schedule_sweep
 from worker.search_attributes import register_search_attributes
-from workflows.contract import SEARCH_ATTRIBUTES
+from worker.settings import load_worker_settings
+from workflows.contract import SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID
 
 PANEL = "Serve"
 
@@ -40,7 +42,8 @@ def relay() -> None:
 
 @app.command(rich_help_panel=PANEL)
 def setup(data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
-    """Prepare a Temporal namespace: register the search attributes that are missing."""
+    """Prepare a Temporal namespace: register missing search attributes, schedule the sweep."""
+    interval = load_worker_settings().sweep_interval
 
     async def prepare() -> None:
         async with open_desk(data_dir) as desk:
@@ -52,8 +55,10 @@ def setup(data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
                     f"Temporal does not let this account register search attributes ({error.message}); "
                     f"ask an administrator for {names} in namespace {desk.client.namespace}"
                 ) from error
+            scheduled = await schedule_sweep(desk.client, interval)
         for key in SEARCH_ATTRIBUTES:
             out.print(f"search attribute {key.name}: {'added' if key.name in added else 'there already'}")
+        out.print(f"schedule {SWEEP_SCHEDULE_ID}, every {interval}: {scheduled}")
 
     asyncio.run(prepare())
 

@@ -189,6 +189,8 @@ def _settings(addresses: Addresses, secret: str) -> dict[str, str]:
         "MLC_RELAY__PORT": addresses.relay.rpartition(":")[2],
         "MLC_WORKER__TEMPORAL_UI_URL": addresses.temporal_ui,
         "MLC_WORKER__GRACEFUL_SHUTDOWN": "PT5S",
+        # Here people watch: a lost webhook is made up for before they wonder.
+        "MLC_WORKER__SWEEP_INTERVAL": "PT30S",
     }
 
 

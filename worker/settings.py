@@ -76,12 +76,13 @@ class Settings(BaseSettings):
         return {"modelop": {}, "jira": {}, **values}
 
 
-class RelayProcessSettings(BaseSettings):
-    """What the relay's process needs: nothing about ModelOp Center or Jira's credentials."""
+class OwnSettings(BaseSettings):
+    """What processes need that speak to no system but Temporal: no credentials of others."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
 
     relay: RelaySettings = Field(default_factory=RelaySettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
 
 
 def load_settings() -> Settings:
@@ -99,7 +100,16 @@ def load_relay_settings() -> RelaySettings:
     Raises:
         SettingsError: at least one is wrong.
     """
-    return _load(RelayProcessSettings).relay
+    return _load(OwnSettings).relay
+
+
+def load_worker_settings() -> WorkerSettings:
+    """Reads and checks the worker's own settings only.
+
+    Raises:
+        SettingsError: at least one is wrong.
+    """
+    return _load(OwnSettings).worker
 
 
 def _load(shape: type[Shape]) -> Shape:
