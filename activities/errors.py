@@ -6,6 +6,7 @@ failure is *transient* and worth another try later, a non-retryable one waits fo
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -92,10 +93,31 @@ def unexpected(system: str, call: str, detail: str) -> ApplicationError:
     )
 
 
+def unclear(error: ApplicationError, wait: timedelta) -> ApplicationError:
+    """The error for a failed attempt to create something which may have been carried out all the same.
+
+    Args:
+        error: what is known of the failure.
+        wait: how long the system may take to finish a request that was given up; the next attempt looks for its
+            outcome only after that, or it would make a second one.
+    """
+    return ApplicationError(
+        f"{error.message}; whether it was carried out is not known, its outcome is looked for before it is repeated",
+        type=error.type,
+        non_retryable=error.non_retryable,
+        next_retry_delay=max(wait, error.next_retry_delay or wait),
+    )
+
+
 def plain(text: str, limit: int = MAX_DETAIL_CHARACTERS) -> str:
-    """One line of readable text: no markup, no control characters, at most `limit` characters."""
-    printable = "".join(c if c.isprintable() else " " for c in _TAG.sub(" ", text))
-    line = _SPACE.sub(" ", printable).strip()
+    """One line of readable text: no markup, no control characters, at most `limit` characters.
+
+    What stands beyond ten times the limit is not looked at: cleaning a whole error page would hold up the event loop.
+    """
+    # After the last ">" no tag can end, and looking for its end from every "<" there takes quadratic time.
+    head, closing, tail = text[: 10 * limit].rpartition(">")
+    untagged = _TAG.sub(" ", head + closing) + tail
+    line = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in untagged)).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -104,16 +126,20 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
 
     Returns None for a missing or unreadable header (RFC 9110, section 10.2.3; decimals occur in practice).
     """
-    if value is None:
+    seconds = None if value is None else _seconds_until(value, now)
+    if seconds is None or math.isnan(seconds):
         return None
+    return timedelta(seconds=min(max(seconds, 1.0), MAX_RETRY_AFTER.total_seconds()))
+
+
+def _seconds_until(value: str, now: datetime) -> float | None:
     try:
-        wait = timedelta(seconds=float(value))
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        wait = moment - now
-    return min(max(wait, timedelta(seconds=1)), MAX_RETRY_AFTER)
+        # A year or an offset may be a number that no date holds.
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()

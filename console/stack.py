@@ -178,6 +178,8 @@ def _settings(addresses: Addresses, secret: str) -> dict[str, str]:
         "MLC_MODELOP__USERNAME": SERVICE_ACCOUNT.username,
         "MLC_MODELOP__PASSWORD": SERVICE_ACCOUNT.password,
         "MLC_MODELOP__JOB_POLL": "PT0.5S",
+        # The sandbox answers in moments or not at all.
+        "MLC_MODELOP__AMBIGUOUS_WAIT": "PT2S",
         "MLC_JIRA__URL": addresses.jira,
         "MLC_JIRA__USERNAME": jira_account.name,
         "MLC_JIRA__TOKEN": jira_account.password,

@@ -6,23 +6,26 @@ Temporal is configured by the SDK's own `TEMPORAL_*` variables.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableValue
 
 from activities.jira.settings import JiraSettings
 from activities.modelop.settings import ModelOpSettings
+from activities.web_address import WebAddress
 
 PREFIX = "MLC_"
 ENV_FILE_VARIABLE = "MLC_ENV_FILE"
-
+_LEVEL = "__"
 
 Shape = TypeVar("Shape", bound=BaseSettings)
 
@@ -31,7 +34,7 @@ class SettingsError(Exception):
     """Settings are missing or wrong; the text has one line per fault, naming variable and remedy."""
 
 
-class RelaySettings(BaseModel):
+class RelaySettings(BaseModel, extra="forbid"):
     """The webhook relay: where it listens and which secrets sign its webhooks."""
 
     secrets: list[SecretStr] = Field(default_factory=list, description="any of them may sign; several during rotation")
@@ -39,7 +42,7 @@ class RelaySettings(BaseModel):
     port: int = Field(default=8085, ge=1, le=65535)
 
 
-class WorkerSettings(BaseModel):
+class WorkerSettings(BaseModel, extra="forbid"):
     """The worker and the patience of the runs it carries."""
 
     sweep_interval: timedelta = Field(
@@ -48,11 +51,11 @@ class WorkerSettings(BaseModel):
     retry_attempts: int = Field(default=65, ge=1, description="attempts at one outside call before a run is blocked")
     blocked_retry: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
     graceful_shutdown: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(0))
-    temporal_ui_url: HttpUrl | None = Field(default=None, description="for links to the run")
+    temporal_ui_url: WebAddress | None = Field(default=None, description="for links to the run")
     connect_patience: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0))
 
 
-class SageMakerSettings(BaseModel):
+class SageMakerSettings(BaseModel, extra="forbid"):
     """AWS, for links to the console."""
 
     region: str = ""
@@ -61,7 +64,7 @@ class SageMakerSettings(BaseModel):
 class Settings(BaseSettings):
     """Everything a worker needs."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_LEVEL, extra="ignore")
 
     modelop: ModelOpSettings
     jira: JiraSettings
@@ -79,7 +82,7 @@ class Settings(BaseSettings):
 class OwnSettings(BaseSettings):
     """What processes need that speak to no system but Temporal: no credentials of others."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_LEVEL, extra="ignore")
 
     relay: RelaySettings = Field(default_factory=RelaySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
@@ -114,20 +117,58 @@ def load_worker_settings() -> WorkerSettings:
 
 def _load(shape: type[Shape]) -> Shape:
     env_file = os.environ.get(ENV_FILE_VARIABLE, ".env")
+    given = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+    faults = _unknown_sections(given)
     try:
-        return shape(_env_file=Path(env_file) if env_file else None)
+        loaded = shape(_env_file=Path(env_file) if env_file else None)
     except UnreadableValue as error:
-        raise SettingsError("\n".join(_unreadable(env_file)) or str(error)) from None
+        faults += _unreadable(given) or [str(error)]
     except ValidationError as error:
-        raise SettingsError("\n".join(_fault_lines(error))) from None
+        faults += _fault_lines(error, given)
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return loaded
 
 
-def _unreadable(env_file: str) -> list[str]:
-    """Names the variables that should hold JSON and do not; pydantic-settings itself names only their section."""
-    values = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+def _unknown_sections(given: Mapping[str, str | None]) -> list[str]:
+    """Names the variables that look like ours but belong to no section; pydantic-settings passes over them.
+
+    Without two underscores only a near miss counts: orchestrators add variables made from the names of services.
+    """
     faults = []
-    for variable, value in sorted(values.items()):
-        names = variable.upper().removeprefix(PREFIX).lower().split("__")
+    for variable in sorted(given):
+        section = variable.upper().removeprefix(PREFIX).lower().split(_LEVEL)[0]
+        if not variable.upper().startswith(PREFIX) or section in Settings.model_fields:
+            continue
+        near_miss = difflib.get_close_matches(variable.upper(), _known_variables(), n=1, cutoff=0.9)
+        if variable.upper() != ENV_FILE_VARIABLE and (_LEVEL in variable or near_miss):
+            faults.append(_unknown(variable))
+    return faults
+
+
+def _unknown(variable: str) -> str:
+    nearest = difflib.get_close_matches(variable.upper(), _known_variables(), n=1, cutoff=0.75)
+    return f"{variable}: there is no such setting" + (f"; did you mean {nearest[0]}?" if nearest else "")
+
+
+def _known_variables() -> list[str]:
+    return [ENV_FILE_VARIABLE, *(PREFIX + name.upper() for name in _names_in(Settings))]
+
+
+def _names_in(shape: type[BaseModel]) -> Iterator[str]:
+    for name, field in shape.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from (f"{name}{_LEVEL}{rest}" for rest in _names_in(inner))
+        else:
+            yield name
+
+
+def _unreadable(given: Mapping[str, str | None]) -> list[str]:
+    """Names the variables that should hold JSON and do not; pydantic-settings itself names only their section."""
+    faults = []
+    for variable, value in sorted(given.items()):
+        names = variable.upper().removeprefix(PREFIX).lower().split(_LEVEL)
         kind = _type_at(Settings, names) if variable.upper().startswith(PREFIX) else None
         if get_origin(kind) in (list, dict) and not _is_json(value or ""):
             example = '["first", "second"]' if get_origin(kind) is list else '{"name": "value"}'
@@ -153,11 +194,20 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _fault_lines(error: ValidationError) -> list[str]:
+def _fault_lines(error: ValidationError, given: Mapping[str, str | None]) -> list[str]:
     """One line per fault. Never the value itself: it may be a secret in the wrong place."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        variable = PREFIX + "__".join(str(part).upper() for part in fault["loc"])
+        variable = PREFIX + _LEVEL.join(str(part).upper() for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            lines += [_unknown(name) for name in _variables_of(variable, given)]
+            continue
         message = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
         lines.append(f"{variable}: {message}")
     return lines
+
+
+def _variables_of(path: str, given: Mapping[str, str | None]) -> Sequence[str]:
+    """The variables that set what is at a path; the path itself if a JSON object of the section set it."""
+    set_by = [name for name in sorted(given) if name.upper() == path or name.upper().startswith(path + _LEVEL)]
+    return set_by or [path]

@@ -179,12 +179,18 @@ class SagemakerModelImplementationWorkflow:
             )
         self._board.status.model_name = self._model.name
         self._board.links[self._model.model_id] = self._model.url
-        await self._outside.perform(
+        superseded = await self._outside.perform(
             JiraActivities.supersede_tickets,
             jira.SupersedeRequest(run=self._outside.run),
             policy=policies.jira,
             summary="Close what earlier runs left open",
         )
+        if superseded.keys:
+            await self._outside.perform(
+                ModelOpActivities.close_ticket_notifications,
+                modelop.TicketNotificationsRequest(model_id=self._model.model_id, keys=superseded.keys),
+                summary="Close the notifications of those tickets",
+            )
 
     async def _approve_privacy(self) -> None:
         self._board.enter(MlcStage.PIA_APPROVAL)
@@ -742,6 +748,12 @@ class SagemakerModelImplementationWorkflow:
                 ModelOpActivities.close_notification,
                 modelop.CloseNotificationRequest(notification_id=self._mirror.notification_id),
                 summary="Close the ticket's notification",
+            )
+        if self._board.status.stage is MlcStage.MARK_DEPLOYED and self._deployment is None:
+            await self._outside.try_within_reason(
+                ModelOpActivities.withdraw_deployment,
+                modelop.WithdrawDeploymentRequest(run=self._outside.run, snapshot_id=self._snapshot.snapshot_id),
+                summary="Withdraw what marking may have left half done",
             )
         if not ending.told:
             await self._outside.try_within_reason(

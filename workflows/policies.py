@@ -73,7 +73,7 @@ SWEEP: ActivityConfig = {
 }
 
 CLEAN_UP: ActivityConfig = {
-    "start_to_close_timeout": CALL_TIMEOUT,
+    "start_to_close_timeout": CLEAN_UP_TIMEOUT,
     "schedule_to_close_timeout": CLEAN_UP_TIMEOUT,
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)),
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from activities.jira.types import Gate
+from activities.web_address import WebAddress
 
 
-class GateSettings(BaseModel):
+class GateSettings(BaseModel, extra="forbid"):
     """What may differ per gate; what is not set falls back to the project's general settings."""
 
     project: str | None = None
@@ -25,7 +26,7 @@ class GateSettings(BaseModel):
     )
 
 
-class GatesSettings(BaseModel):
+class GatesSettings(BaseModel, extra="forbid"):
     """The four gates by the names that the environment variables use."""
 
     pia: GateSettings = Field(default_factory=GateSettings)
@@ -43,11 +44,11 @@ class GatesSettings(BaseModel):
         }[gate]
 
 
-class JiraSettings(BaseModel):
+class JiraSettings(BaseModel, extra="forbid"):
     """Where Jira is, how to sign in (exactly one way), and what a ticket looks like there."""
 
-    url: HttpUrl
-    site_url: HttpUrl | None = Field(default=None, description="for links people open; default: url")
+    url: WebAddress
+    site_url: WebAddress | None = Field(default=None, description="for links people open; default: url")
     username: str | None = Field(default=None, description="user name (Data Center) or e-mail address (Cloud)")
     token: SecretStr | None = Field(default=None, description="API token or password of `username`")
     bearer_token: SecretStr | None = Field(default=None, description="personal access token (Data Center)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
@@ -44,6 +44,8 @@ from activities.modelop.types import (
     TestJob,
     TestJobRequest,
     TestResult,
+    TicketNotificationsRequest,
+    WithdrawDeploymentRequest,
 )
 
 LOOK_BACK = timedelta(hours=1)
@@ -52,6 +54,11 @@ LOOK_BACK = timedelta(hours=1)
 TOLERATED_POLL_ERRORS = 5
 """Failed polls in a row that are waited out; more fail the attempt, and the next one follows the same job."""
 
+RISK_TESTS_PAGES = 100
+"""How many pages of monitors and of snapshots are searched for the risk tests; ids can be pinned beyond that."""
+
+ADVISORY_PAGES = 5
+CLEAN_UP_PAGES = 50
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 MAX_NOTIFICATION_CHARACTERS = 4000
 
@@ -213,16 +220,22 @@ class ModelOpActivities:
     async def close_notification(self, request: CloseNotificationRequest) -> None:
         """Closes a notification; one that is closed already, or was deleted, is fine."""
 
-        def closing(notification: Entity) -> Entity | None:
-            patch = rest.closed_patch(notification, ticket_status=request.ticket_status, closed_by=request.closed_by)
-            return None if patch.items() <= notification.items() else patch
+        await self._close(request)
 
-        try:
-            await self._client.amend(rest.entity_path(rest.NOTIFICATIONS, request.notification_id), closing)
-        except ApplicationError as error:
-            if error.type != OutsideError.NOT_FOUND:
-                raise
-            activity.logger.warning("Notification %s is gone; nothing to close", request.notification_id)
+    @activity.defn(name="close_ticket_notifications")
+    async def close_ticket_notifications(self, request: TicketNotificationsRequest) -> None:
+        """Closes a model's open notifications that mirror one of some tickets; none is fine.
+
+        What is not among the newest `CLEAN_UP_PAGES` pages of notifications stays as it is.
+        """
+        mirrors = [
+            rest.text(notification, "id")
+            async for notification in self._client.entries(rest.NOTIFICATIONS, newest_pages=CLEAN_UP_PAGES)
+            if rest.is_open_mirror(notification, request.model_id, request.keys)
+        ]
+        # A page that moved while it was read may have shown one twice.
+        for notification_id in dict.fromkeys(mirrors):
+            await self._close(CloseNotificationRequest(notification_id=notification_id))
 
     @activity.defn(name="mark_deployed")
     async def mark_deployed(self, request: DeployRequest) -> Deployment:
@@ -250,18 +263,52 @@ class ModelOpActivities:
         await self._client.amend(rest.entity_path(rest.DEPLOYABLE_MODELS, request.snapshot_id), deployed)
         return Deployment(deployed_model_id=deployed_id)
 
+    @activity.defn(name="withdraw_deployment")
+    async def withdraw_deployment(self, request: WithdrawDeploymentRequest) -> None:
+        """Takes back what an unfinished `mark_deployed` left: a marker in production without a deployed snapshot.
+
+        A snapshot that is marked as deployed stays so, and nothing to take back is fine.
+        """
+        if await self._is_deployed(request.snapshot_id):
+            activity.logger.info("Snapshot %s is deployed; nothing to withdraw", request.snapshot_id)
+            return
+
+        def undeployed(deployed: Entity) -> Entity | None:
+            current = rest.is_deployment_of(deployed, request.snapshot_id)
+            return rest.undeployed_patch(datetime.now(UTC)) if current else None
+
+        async for deployed in self._entries_since(rest.DEPLOYED_MODELS, request.run):
+            if rest.is_deployment_of(deployed, request.snapshot_id):
+                path = rest.entity_path(rest.DEPLOYED_MODELS, rest.text(deployed, "id"))
+                await self._client.amend(path, undeployed)
+
+    async def _close(self, request: CloseNotificationRequest) -> None:
+        def closing(notification: Entity) -> Entity | None:
+            patch = rest.closed_patch(notification, ticket_status=request.ticket_status, closed_by=request.closed_by)
+            return None if patch.items() <= notification.items() else patch
+
+        try:
+            await self._client.amend(rest.entity_path(rest.NOTIFICATIONS, request.notification_id), closing)
+        except ApplicationError as error:
+            if error.type != OutsideError.NOT_FOUND:
+                raise
+            activity.logger.warning("Notification %s is gone; nothing to close", request.notification_id)
+
     async def _ours(self, collection: str, run: RunIdentity, matches: Callable[[Entity], bool]) -> Entity | None:
         """The oldest match among the entities of a run's time: every attempt settles on the same one."""
-        since = _aware(run.started_at) - LOOK_BACK
-        found = [entity async for entity in self._client.entries(collection, since=since) if matches(entity)]
+        found = [entity async for entity in self._entries_since(collection, run) if matches(entity)]
         return min(found, key=rest.age, default=None)
+
+    def _entries_since(self, collection: str, run: RunIdentity) -> AsyncIterator[Entity]:
+        return self._client.entries(collection, since=_aware(run.started_at) - LOOK_BACK)
 
     async def _risk_tests_models(self) -> list[str]:
         """Ids of the monitors that can be the Standard Risk Tests, newest first."""
         pinned = self._settings.risk_tests_model_id
         if pinned:
             return [pinned]
-        found = [model async for model in self._client.entries(rest.STORED_MODELS) if self._is_risk_tests(model)]
+        models = self._client.entries(rest.STORED_MODELS, newest_pages=RISK_TESTS_PAGES)
+        found = [model async for model in models if self._is_risk_tests(model)]
         return [rest.text(model, "id") for model in sorted(found, key=rest.age, reverse=True)]
 
     def _is_risk_tests(self, model: Entity) -> bool:
@@ -272,7 +319,7 @@ class ModelOpActivities:
     async def _newest_snapshot(self, models: list[str]) -> Entity | None:
         """The newest snapshot of the first model that has any."""
         newest: dict[str, Entity] = {}
-        async for snapshot in self._client.entries(rest.DEPLOYABLE_MODELS):
+        async for snapshot in self._client.entries(rest.DEPLOYABLE_MODELS, newest_pages=RISK_TESTS_PAGES):
             model_id = rest.text(rest.sub(snapshot, "storedModel"), "id")
             if model_id in models:
                 newest[model_id] = max(newest.get(model_id, snapshot), snapshot, key=rest.age)
@@ -294,10 +341,17 @@ class ModelOpActivities:
 
     def _risk_tests_missing(self, models: list[str]) -> ApplicationError:
         name = self._settings.risk_tests_name
+        newest = f"the newest {RISK_TESTS_PAGES * rest.PAGE_SIZES[0]:,}"
         if not models:
-            said = f"ModelOp Center has no monitor named {name!r} (add it, or set MLC_MODELOP__RISK_TESTS_NAME)"
+            said = (
+                f"ModelOp Center has no monitor named {name!r} among {newest} models "
+                "(add it, or set MLC_MODELOP__RISK_TESTS_NAME or MLC_MODELOP__RISK_TESTS_MODEL_ID)"
+            )
         else:
-            said = f"The monitor {name!r} ({models[0]}) has no snapshot in ModelOp Center (create one on its page)"
+            said = (
+                f"The monitor {name!r} ({models[0]}) has no snapshot among {newest} in ModelOp Center "
+                "(create one on its page, or set MLC_MODELOP__RISK_TESTS_SNAPSHOT_ID)"
+            )
         return _final(ModelOpError.RISK_TESTS_MISSING, said)
 
     async def _risk_tests_prerequisite(self) -> Prerequisite:
@@ -311,15 +365,16 @@ class ModelOpActivities:
         return Prerequisite(name=name, found=True, detail=f"{tests.name} ({tests.snapshot_id})")
 
     async def _production_prerequisite(self, model_id: str) -> Prerequisite:
-        """Advisory: a model that is implemented for the first time cannot be in production yet."""
+        """Advisory: a model that is implemented for the first time cannot be in production yet.
+
+        Nothing waits for the answer, so a failure is part of it and only the newest pages are read.
+        """
         name = "Deployed in production before (advisory)"
         try:
-            async for deployed in self._client.entries(rest.DEPLOYED_MODELS):
+            async for deployed in self._client.entries(rest.DEPLOYED_MODELS, newest_pages=ADVISORY_PAGES):
                 if rest.is_in_production(deployed, model_id):
                     return Prerequisite(name=name, found=True, detail=f"Deployed model {rest.text(deployed, 'id')}")
         except ApplicationError as error:
-            if not error.non_retryable:
-                raise
             return Prerequisite(name=name, found=False, detail=f"Could not be checked: {error.message}")
         return Prerequisite(name=name, found=False, detail="Not deployed in production yet; not required")
 
@@ -334,6 +389,14 @@ class ModelOpActivities:
                 "(check that ModelOp Center has a runtime for monitors, then resume)",
             )
 
+    async def _is_deployed(self, snapshot_id: str) -> bool:
+        try:
+            return (await self._client.get_snapshot(snapshot_id)).get("state") == rest.DEPLOYED
+        except ApplicationError as error:
+            if error.type != OutsideError.NOT_FOUND:
+                raise
+            return False
+
     async def _approved_snapshot(self, snapshot_id: str) -> Entity:
         try:
             return await self._client.get_snapshot(snapshot_id)
@@ -347,7 +410,7 @@ class ModelOpActivities:
         deployed = await self._ours(
             rest.DEPLOYED_MODELS,
             request.run,
-            lambda entity: rest.sub(entity, "deployableModel").get("id") == request.snapshot_id,
+            lambda deployed: rest.is_deployment_of(deployed, request.snapshot_id),
         )
         if deployed is None:
             body = rest.deployed_body(

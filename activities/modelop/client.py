@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import OutsideError, unexpected
+from activities.errors import OutsideError
 from activities.modelop import rest
 from activities.modelop.auth import token_source
-from activities.modelop.exchange import Answer, HttpExchange, connections
+from activities.modelop.exchange import Answer, AnswerTooLarge, HttpExchange, connections
 from activities.modelop.rest import Entity
 from activities.modelop.settings import ModelOpSettings
 
@@ -30,7 +31,7 @@ class ModelOpClient:
 
     Every method raises `ApplicationError` with a type of `activities.errors.OutsideError`; it is marked non-retryable
     where another try cannot help. Nothing is sent before the first call, so an unreachable ModelOp Center does not
-    keep a worker from starting.
+    keep a worker from starting. Inside an activity, each request is a heartbeat.
 
     Args:
         settings: where it is and how to sign in.
@@ -38,11 +39,11 @@ class ModelOpClient:
     """
 
     def __init__(self, settings: ModelOpSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        address = _without_credentials(str(settings.url))
+        address = _bare(str(settings.url))
         self._api = f"{address}/{rest.API}"
         self._http = connections(transport)
         self._tokens = token_source(settings, address, self._http)
-        self._exchange = HttpExchange(SYSTEM, self._http)
+        self._exchange = HttpExchange(SYSTEM, self._http, ambiguous_wait=settings.ambiguous_wait)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -86,13 +87,20 @@ class ModelOpClient:
 
     async def get(self, path: str) -> Entity:
         """Reads one entity by its path below the API."""
-        return await self._object("GET", path)
+        return await self._read(path)
 
     async def post(self, collection: str, body: Entity) -> Entity:
-        """Creates an entity; the answer holds at least its `id`."""
-        created = await self._object("POST", collection, body=body)
+        """Creates an entity; the answer holds at least its `id`.
+
+        Raises:
+            ApplicationError: a failure that leaves open whether the entity was created asks for the configured wait
+                before the next attempt, which then finds what this one made.
+        """
+        call = f"POST {collection}"
+        answer = await self._send("POST", collection, call, body=body)
+        created = self._object(call, answer)
         if not rest.text(created, "id"):
-            raise unexpected(SYSTEM, f"POST {collection}", "no id in it")
+            raise self._exchange.nonsense(call, answer, "no id in it")
         return created
 
     async def patch(self, path: str, changes: Entity, *, version: Any = None) -> None:
@@ -134,42 +142,62 @@ class ModelOpClient:
             await asyncio.sleep(random.uniform(0.05, 0.2) * attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def entries(self, collection: str, *, since: datetime | None = None) -> AsyncIterator[Entity]:
-        """All entities of a collection, newest first, page by page.
+    async def entries(
+        self, collection: str, *, since: datetime | None = None, newest_pages: int | None = None
+    ) -> AsyncIterator[Entity]:
+        """The entities of a collection, newest first, page by page.
 
-        An entity may come twice when others are created meanwhile; none is left out.
+        An entity may come twice when others are created meanwhile; none is left out. A page that is too large is read
+        in smaller ones.
 
         Args:
             since: leaves out what was created before, and stops reading there.
+            newest_pages: ends after so many pages, for a look-up that may miss what is older.
 
         Raises:
             ApplicationError: there are more than `MAX_PAGES` pages; a look-up that gave up silently would make its
                 caller create a second object.
         """
-        for number in range(MAX_PAGES):
-            page = await self._object("GET", collection, query=rest.page_query(number))
+        position, largest = 0, rest.PAGE_SIZES[0]
+        for _ in range(newest_pages or MAX_PAGES):
+            page, size = await self._page(collection, position, largest)
             lists = rest.embedded_lists(page)
             for entity in (entity for entities in lists for entity in entities):
                 if since is None or (rest.created_at(entity) or since) >= since:
                     yield entity
-            count = sum(map(len, lists))
-            if not count or rest.is_last_page(page, number, count) or _reaches_back(lists, since):
+            if rest.is_last_page(page, position // size, sum(map(len, lists)), size) or _reaches_back(lists, since):
                 return
-        raise ApplicationError(
-            f"{SYSTEM} lists more than {MAX_PAGES * rest.PAGE_SIZE} {collection} for one look-up "
-            "(pin ids in the settings where they can be pinned, or remove old entries)",
-            type=OutsideError.UNEXPECTED_ANSWER,
-            non_retryable=True,
-        )
+            # A server may hold to smaller pages than it was asked for, and counts them by its own size.
+            if (served := rest.served_size(page, size)) < size:
+                size = largest = served
+            position += size
+        if newest_pages is None:
+            raise ApplicationError(
+                f"{SYSTEM} lists more than {position} {collection} for one look-up "
+                "(pin ids in the settings where they can be pinned, or remove old entries)",
+                type=OutsideError.UNEXPECTED_ANSWER,
+                non_retryable=True,
+            )
 
-    async def _object(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Entity | None = None
-    ) -> Entity:
-        call = f"{method} {path}"
-        answer = await self._send(method, path, call, query=query, body=body)
+    async def _page(self, collection: str, position: int, largest: int) -> tuple[Entity, int]:
+        """The page that begins at a position of a list, as large as possible, and its size."""
+        sizes = [largest, *(size for size in rest.PAGE_SIZES if size < largest)]
+        fitting = [size for size in sizes if position % size == 0]
+        for size in fitting[:-1]:
+            try:
+                return await self._read(collection, query=rest.page_query(position // size, size)), size
+            except AnswerTooLarge:
+                activity.logger.info("A page of %d %s is too large; asking for fewer", size, collection)
+        return await self._read(collection, query=rest.page_query(position, 1)), 1
+
+    async def _read(self, path: str, *, query: Mapping[str, str] | None = None) -> Entity:
+        call = f"GET {path}"
+        return self._object(call, await self._send("GET", path, call, query=query))
+
+    def _object(self, call: str, answer: Answer) -> Entity:
         value = self._exchange.json(call, answer)
         if not isinstance(value, dict):
-            raise unexpected(SYSTEM, call, f"a JSON {type(value).__name__} instead of an object")
+            raise self._exchange.nonsense(call, answer, f"a JSON {type(value).__name__} instead of an object")
         return value
 
     async def _send(
@@ -187,6 +215,8 @@ class ModelOpClient:
         fixed = {"Accept": "application/json", **({"Content-Type": "application/json"} if content else {})}
 
         async def send_with(token: str) -> Answer:
+            if activity.in_activity():
+                activity.heartbeat()
             return await self._exchange.send(
                 method,
                 f"{self._api}/{path}",
@@ -194,6 +224,7 @@ class ModelOpClient:
                 query=query,
                 content=content,
                 headers={**fixed, **(headers or {}), "Authorization": f"Bearer {token}"},
+                creates=method == "POST",
             )
 
         token = await self._tokens.current()
@@ -203,10 +234,9 @@ class ModelOpClient:
         return answer
 
 
-def _without_credentials(url: str) -> str:
-    """The address without user, password, query and trailing slash: the token alone says who we are."""
-    parts = httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None)
-    return str(parts).rstrip("/")
+def _bare(url: str) -> str:
+    """The address without query, fragment and trailing slash, so that paths can be added to it."""
+    return str(httpx.URL(url).copy_with(query=None, fragment=None)).rstrip("/")
 
 
 def _reaches_back(lists: list[list[Entity]], since: datetime | None) -> bool:

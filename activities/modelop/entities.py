@@ -13,10 +13,12 @@ from activities.modelop.exchange import finite_json
 from activities.modelop.rest import Entity
 from activities.modelop.types import Asset, AssetRole, BusinessModel, RiskTests, Snapshot
 
-MAX_ASSETS = 200
+MAX_ID_CHARACTERS = 100
 MAX_NAME_CHARACTERS = 120
-MAX_DESCRIPTION_CHARACTERS = 2000
-MAX_TAGS = 50
+MAX_DESCRIPTION_CHARACTERS = 1000
+MAX_ASSETS = 50
+MAX_ASSETS_BYTES = 24 * 1024
+"""Names may consist of characters of four bytes, so the number of assets alone bounds no payload."""
 
 _IDENTIFYING_FIELDS = ("assetRole", "assetType", "name", "filename", "fileFormat", "fileUrl", "fileSize")
 
@@ -24,7 +26,7 @@ _IDENTIFYING_FIELDS = ("assetRole", "assetType", "name", "filename", "fileFormat
 def business_model(entity: Entity, links: Links) -> BusinessModel:
     """The facts of a StoredModel, texts and lists bounded: they travel through the history of every run."""
     meta = rest.sub(entity, "modelMetaData")
-    model_id = rest.text(entity, "id")
+    model_id = _id(entity)
     return BusinessModel(
         model_id=model_id,
         name=model_name(entity),
@@ -35,7 +37,6 @@ def business_model(entity: Entity, links: Links) -> BusinessModel:
         organization=_short(meta, "modelOrganization"),
         risk=_short(meta, "modelRisk"),
         use_category=_short(meta, "modelUseCategory"),
-        tags=[plain(tag[:MAX_NAME_CHARACTERS]) for tag in _texts(meta.get("tags"))[:MAX_TAGS]],
         assets=assets(entity),
         fingerprint=fingerprint(entity),
         url=links.model(model_id),
@@ -45,13 +46,12 @@ def business_model(entity: Entity, links: Links) -> BusinessModel:
 def snapshot(entity: Entity, links: Links) -> Snapshot:
     """The facts of a DeployableModel and of the model that is frozen in it."""
     model = rest.sub(entity, "storedModel")
-    snapshot_id = rest.text(entity, "id")
+    snapshot_id = _id(entity)
     return Snapshot(
         snapshot_id=snapshot_id,
         name=_short(rest.sub(entity, "metaData"), "name"),
         model_version=_whole(model.get("version")) or 0,
         fingerprint=fingerprint(model),
-        methodology=methodology(model),
         assets=assets(model),
         url=links.snapshot(snapshot_id),
     )
@@ -61,7 +61,7 @@ def risk_tests(entity: Entity) -> RiskTests:
     """A monitor's snapshot as the process knows it."""
     model = rest.sub(entity, "storedModel")
     name = _short(rest.sub(entity, "metaData"), "name") or model_name(model)
-    return RiskTests(snapshot_id=rest.text(entity, "id"), model_id=rest.text(model, "id"), name=name)
+    return RiskTests(snapshot_id=_id(entity), model_id=_id(model), name=name)
 
 
 def model_name(model: Entity) -> str:
@@ -75,12 +75,20 @@ def methodology(model: Entity) -> str:
 
 
 def assets(model: Entity) -> list[Asset]:
-    """A model's assets, at most `MAX_ASSETS`; those with a role that the process looks for are never left out."""
-    found = rest.items(model, "modelAssets")
-    if len(found) > MAX_ASSETS:
-        needed = [role.value for role in AssetRole]
-        found.sort(key=lambda asset: asset.get("assetRole") not in needed)
-    return [_asset(asset) for asset in found[:MAX_ASSETS]]
+    """A model's assets, at most `MAX_ASSETS` of them and `MAX_ASSETS_BYTES` as JSON.
+
+    The first asset of each role that the process looks for comes first, so it is never left out.
+    """
+    needed = [found for role in AssetRole if (found := asset_with_role(model, role))]
+    others = [found for found in rest.items(model, "modelAssets") if not any(found is one for one in needed)]
+    kept: list[Asset] = []
+    room = MAX_ASSETS_BYTES
+    for asset in map(_asset, [*needed, *others][:MAX_ASSETS]):
+        room -= len(asset.model_dump_json().encode())
+        if room < 0:
+            break
+        kept.append(asset)
+    return kept
 
 
 def asset_with_role(model: Entity, role: AssetRole) -> Entity | None:
@@ -121,7 +129,7 @@ def _asset(entity: Entity) -> Asset:
         role=_short(entity, "assetRole"),
         file_format=_short(entity, "fileFormat") or None,
         size=_whole(entity.get("fileSize")),
-        sha256=(rest.content_sha256(entity) or "")[:64] or None,
+        sha256=plain(rest.content_sha256(entity) or "", 64) or None,
     )
 
 
@@ -154,14 +162,13 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def _id(entity: Entity) -> str:
+    return _short(entity, "id", MAX_ID_CHARACTERS)
+
+
 def _short(entity: Entity, name: str, limit: int = MAX_NAME_CHARACTERS) -> str:
-    # Cut before it is cleaned as well: cleaning megabytes would hold up the event loop.
-    return plain(rest.text(entity, name)[: 10 * limit], limit)
+    return plain(rest.text(entity, name), limit)
 
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -7,12 +7,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import OutsideError, answered, unexpected, unreachable
+from activities.errors import OutsideError, answered, unclear, unexpected, unreachable
 
 TIMEOUT_SECONDS = 10.0
 """The longest wait for one step: a connection, a piece of the answer."""
@@ -25,16 +27,28 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 MAX_ERROR_BYTES = 64 * 1024
 _DETAIL_FIELDS = ("message", "error_description", "detail", "error")
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, UnicodeError)
+_REQUEST_TIMEOUT = 408
+
+
+class AnswerTooLarge(ApplicationError):
+    """The answer to a call is larger than `MAX_ANSWER_BYTES`."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, read to its end. `credential` is what it was asked with; an error must not repeat it."""
+    """An HTTP answer, read to its end.
+
+    Attributes:
+        credential: what it was asked with; an error must not repeat it.
+        creates: whether the request makes another object each time it is carried out.
+    """
 
     status: int
     headers: httpx.Headers
     body: bytes
     credential: str = field(default="", repr=False)
+    creates: bool = False
 
 
 def connections(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -52,12 +66,21 @@ class HttpExchange:
         system: the name people know it by, for error messages.
         http: the connections, see `connections`; whoever made them closes them.
         secrets: texts that must not appear in an error, even if the system repeats them.
+        ambiguous_wait: how long the system may take to finish a request that was given up here.
     """
 
-    def __init__(self, system: str, http: httpx.AsyncClient, *, secrets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        system: str,
+        http: httpx.AsyncClient,
+        *,
+        secrets: Sequence[str] = (),
+        ambiguous_wait: timedelta = timedelta(0),
+    ) -> None:
         self._system = system
         self._http = http
         self._secrets = list(secrets)
+        self._ambiguous_wait = ambiguous_wait
 
     async def send(
         self,
@@ -69,15 +92,18 @@ class HttpExchange:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         form: Mapping[str, str] | None = None,
+        creates: bool = False,
     ) -> Answer:
         """Sends one request and reads the answer, whatever its status.
 
         Args:
             call: method and path as errors name them, without host, query and credentials.
+            creates: the request makes another object each time it is carried out. A failure that leaves open whether
+                it was asks Temporal to wait before the next attempt, here and in `failure` and `nonsense`.
 
         Raises:
-            ApplicationError: `Unreachable`, there was no answer or not a whole one; `UnexpectedAnswer`, it is larger
-                than `MAX_ANSWER_BYTES`.
+            ApplicationError: `Unreachable`, there was no answer or not a whole one.
+            AnswerTooLarge: the answer is larger than `MAX_ANSWER_BYTES`.
         """
         request = self._http.build_request(method, url, params=query, headers=headers, content=content, data=form)
         try:
@@ -88,16 +114,30 @@ class HttpExchange:
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, UnicodeError, TimeoutError) as error:
-            raise unreachable(self._system, call, error) from None
+            told = unreachable(self._system, call, error)
+            certain = not creates or isinstance(error, _NEVER_SENT)
+            raise (told if certain else unclear(told, self._ambiguous_wait)) from None
+        except asyncio.CancelledError as error:
+            if creates and _is_worker_shutdown():
+                # Another worker would take over at once, while the request may still be carried out.
+                raise unclear(unreachable(self._system, call, error), self._ambiguous_wait) from None
+            raise
         credential = request.headers.get("Authorization", "").rpartition(" ")[2]
-        return Answer(response.status_code, response.headers, body, credential)
+        return Answer(response.status_code, response.headers, body, credential, creates)
 
     def failure(self, call: str, answer: Answer) -> ApplicationError:
         """The error for an answer whose status is not a success."""
         detail = _detail(answer.body)
         for secret in filter(None, [*self._secrets, answer.credential]):
             detail = detail.replace(secret, "***")
-        return answered(self._system, call, answer.status, detail, answer.headers.get("Retry-After"))
+        error = answered(self._system, call, answer.status, detail, answer.headers.get("Retry-After"))
+        refused = 400 <= answer.status < 500 and answer.status != _REQUEST_TIMEOUT
+        return unclear(error, self._ambiguous_wait) if answer.creates and not refused else error
+
+    def nonsense(self, call: str, answer: Answer, detail: str) -> ApplicationError:
+        """The error for a success whose body is not what the interface promises."""
+        error = unexpected(self._system, call, detail)
+        return unclear(error, self._ambiguous_wait) if answer.creates else error
 
     def json(self, call: str, answer: Answer) -> Any:
         """The JSON value of a successful answer.
@@ -111,7 +151,7 @@ class HttpExchange:
             return finite_json(answer.body)
         except ValueError:
             kind = answer.headers.get("Content-Type", "no content type")
-            raise unexpected(self._system, call, f"status {answer.status}, {kind}, no readable JSON") from None
+            raise self.nonsense(call, answer, f"status {answer.status}, {kind}, no readable JSON") from None
 
     async def _read(self, response: httpx.Response, call: str) -> bytes:
         body = bytearray()
@@ -120,7 +160,7 @@ class HttpExchange:
             if not response.is_success and len(body) > MAX_ERROR_BYTES:
                 break
             if len(body) > MAX_ANSWER_BYTES:
-                raise ApplicationError(
+                raise AnswerTooLarge(
                     f"{self._system} answered {call} with more than {MAX_ANSWER_BYTES >> 20} MB "
                     "(reduce what is embedded there, for example by keeping large files in external storage)",
                     type=OutsideError.UNEXPECTED_ANSWER,
@@ -139,6 +179,11 @@ def finite_json(text: bytes | str) -> Any:
         return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _is_worker_shutdown() -> bool:
+    details = activity.cancellation_details() if activity.in_activity() else None
+    return details is not None and details.worker_shutdown
 
 
 def _finite(digits: str) -> float | None:

@@ -73,7 +73,7 @@ def _messages(job: Entity) -> str:
 def _lines(job: Entity) -> list[str]:
     messages: Any = job.get("jobMessages")
     last = messages[-MAX_LINES:] if isinstance(messages, list) else []
-    return [plain(str(line)[: 10 * MAX_LINE_CHARACTERS], MAX_LINE_CHARACTERS) for line in last]
+    return [plain(str(line), MAX_LINE_CHARACTERS) for line in last]
 
 
 def _tail(lines: list[str]) -> str:

@@ -18,8 +18,9 @@ from activities.modelop.types import MonitorProblem
 
 MAX_TEXTS = 500
 MAX_TEXT_CHARACTERS = 2000
-MAX_PROBLEMS = 50
-MAX_MESSAGE_CHARACTERS = 500
+MAX_PROBLEMS = 30
+MAX_MESSAGE_CHARACTERS = 240
+"""Both lists together stay below 40 KB in any script; the whole texts stay with the result in ModelOp Center."""
 
 
 class Monitor(StrEnum):

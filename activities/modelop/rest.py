@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -33,9 +33,12 @@ JOBS = "jobs"
 MODEL_TEST_RESULTS = "modelTestResults"
 NOTIFICATIONS = "notifications"
 
-PAGE_SIZE = 100
+PAGE_SIZES = (100, 20, 4, 1)
+"""Entities per page, from the usual size down to the last resort; each divides the one before it."""
+
 MONITOR_CATEGORY = "MODEL_MONITORING_MODEL"
 DEPLOYED = "DEPLOYED"
+UNDEPLOYED = "UNDEPLOYED"
 FINAL_JOB_STATUSES = frozenset({"COMPLETE", "ERROR", "CANCELLED"})
 COMPLETE = "COMPLETE"
 FAILURE = "FAILURE"
@@ -59,9 +62,9 @@ def entity_path(collection: str, entity_id: str) -> str:
     return f"{collection}/{quote(entity_id)}"
 
 
-def page_query(number: int) -> dict[str, str]:
+def page_query(number: int, size: int) -> dict[str, str]:
     """The query for one page of a list, newest entities first."""
-    return {"page": str(number), "size": str(PAGE_SIZE), "sort": "createdDate,desc"}
+    return {"page": str(number), "size": str(size), "sort": "createdDate,desc"}
 
 
 def embedded_lists(page: Entity) -> list[list[Entity]]:
@@ -71,14 +74,22 @@ def embedded_lists(page: Entity) -> list[list[Entity]]:
     return [[entity for entity in items if isinstance(entity, dict)] for items in lists if isinstance(items, list)]
 
 
-def is_last_page(page: Entity, number: int, count: int) -> bool:
-    """Whether no page follows page `number`, which holds `count` entities."""
+def served_size(page: Entity, asked: int) -> int:
+    """How many entities a page holds at most; the server may allow fewer than it was asked for."""
+    size = sub(page, "page").get("size")
+    return size if isinstance(size, int) and 0 < size < asked else asked
+
+
+def is_last_page(page: Entity, number: int, count: int, size: int) -> bool:
+    """Whether no page follows page `number`, which holds `count` entities and was asked to hold `size`."""
+    if not count:
+        return True
     total = sub(page, "page").get("totalPages")
     if isinstance(total, int):
         return number >= total - 1
     if "next" in sub(page, "_links"):
         return False
-    return count < PAGE_SIZE
+    return count < size
 
 
 def sub(entity: Entity, *names: str) -> Entity:
@@ -295,10 +306,30 @@ def closed_patch(notification: Entity, *, ticket_status: str | None, closed_by: 
     return {"open": False, "assignment": {**assignment, **given}} if assignment and given else {"open": False}
 
 
+def undeployed_patch(at: datetime) -> Entity:
+    """`PATCH deployedModels/{id}`: the marker stays as a record of what was taken back."""
+    return {"state": UNDEPLOYED, "undeployTime": timestamp(at)}
+
+
+def is_open_mirror(notification: Entity, model_id: str, keys: Collection[str]) -> bool:
+    """Whether an open notification of a model mirrors one of these tickets."""
+    of_model = notification.get("storedModelId") == model_id
+    return of_model and notification.get("open") is True and text(sub(notification, "assignment"), "issueId") in keys
+
+
 def is_in_production(deployed: Entity, model_id: str) -> bool:
     """Whether a deployed model is a snapshot of `model_id` on an engine in production."""
     of_model = sub(deployed, "deployableModel", "storedModel").get("id") == model_id
-    return of_model and deployed.get("state") == DEPLOYED and sub(deployed, "engine").get("inProduction") is True
+    return of_model and _runs_in_production(deployed)
+
+
+def is_deployment_of(deployed: Entity, snapshot_id: str) -> bool:
+    """Whether a deployed model marks this snapshot as in production; one that was taken back does not."""
+    return sub(deployed, "deployableModel").get("id") == snapshot_id and _runs_in_production(deployed)
+
+
+def _runs_in_production(deployed: Entity) -> bool:
+    return deployed.get("state") == DEPLOYED and sub(deployed, "engine").get("inProduction") is True
 
 
 def _run_mark(run: RunIdentity) -> Entity:

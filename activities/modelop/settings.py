@@ -5,24 +5,32 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Self
 
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+from activities.web_address import WebAddress
 
 
-class ModelOpSettings(BaseModel):
+class ModelOpSettings(BaseModel, extra="forbid"):
     """Where ModelOp Center is and how to sign in: exactly one of the three ways.
 
     `token` is a static bearer; `token_url` with `client_id` and `client_secret` are OAuth2 client credentials;
     `username` and `password` fetch a token from ModelOp Center's own `gocli/token`.
     """
 
-    url: HttpUrl
-    web_url: HttpUrl | None = Field(default=None, description="for links; default: url")
+    url: WebAddress
+    web_url: WebAddress | None = Field(default=None, description="for links; default: url")
     token: SecretStr | None = None
-    token_url: HttpUrl | None = None
+    token_url: WebAddress | None = None
     client_id: str | None = None
     client_secret: SecretStr | None = None
     username: str | None = None
     password: SecretStr | None = None
+    ambiguous_wait: timedelta = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(0),
+        le=timedelta(minutes=10),
+        description="how long a request that was given up may still be carried out",
+    )
     risk_tests_name: str = "Standard Risk Tests"
     risk_tests_model_id: str | None = None
     risk_tests_snapshot_id: str | None = None

@@ -47,7 +47,6 @@ class BusinessModel(BaseModel):
     organization: str = ""
     risk: str = ""
     use_category: str = ""
-    tags: list[str] = Field(default_factory=list)
     assets: list[Asset] = Field(default_factory=list)
     fingerprint: str = Field(description="changes when version or assets change; compared, never shown")
     url: str = ""
@@ -91,7 +90,6 @@ class Snapshot(BaseModel):
     name: str
     model_version: int
     fingerprint: str = Field(description="fingerprint of the frozen model, see BusinessModel")
-    methodology: str = ""
     assets: list[Asset] = Field(default_factory=list)
     url: str = ""
 
@@ -218,6 +216,13 @@ class CloseNotificationRequest(BaseModel):
     closed_by: str | None = None
 
 
+class TicketNotificationsRequest(BaseModel):
+    """Asks to close a model's open notifications that mirror one of these tickets."""
+
+    model_id: str
+    keys: list[str] = Field(description="keys of the tickets, for example `GOV-7`")
+
+
 class DecisionRecord(BaseModel):
     """One decision as it is written into the snapshot."""
 
@@ -246,6 +251,13 @@ class Deployment(BaseModel):
     """The marker of a model in production (DeployedModel)."""
 
     deployed_model_id: str
+
+
+class WithdrawDeploymentRequest(BaseModel):
+    """Asks to take back the marker of a snapshot that did not become deployed; asking again changes nothing."""
+
+    run: RunIdentity
+    snapshot_id: str
 
 
 class ModelOpError(StrEnum):

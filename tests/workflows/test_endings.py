@@ -194,6 +194,29 @@ async def test_a_notification_that_cannot_be_closed_does_not_keep_a_finished_run
         assert (await process.handle.result()).outcome is Outcome.DEPLOYED
 
 
+async def test_abort_of_a_run_that_is_blocked_while_marking_withdraws_a_half_done_mark(
+    process: Process, world: World
+) -> None:
+    world.failures["mark_deployed"] = [problem("Forbidden")]
+    await process.start()
+    await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+    await process.blocked("Forbidden")
+    await process.handle.execute_update("abort", {"reason": "not this month"})
+    result = await process.handle.result()
+    assert (result.outcome, result.deployed_model_id) == (Outcome.ABORTED, None)
+    assert world.asked["withdraw_deployment"] == 1
+
+
+async def test_what_a_terminated_run_left_open_is_closed_with_its_notifications(process: Process, world: World) -> None:
+    world.left_open = ["GOV-77"]
+    await process.start()
+    await process.waiting_on("PiaApproval")
+    assert world.closed_mirrors == ["GOV-77"]
+    await process.handle.execute_update("abort", {"reason": "seen enough"})
+    await process.handle.result()
+    assert world.asked["withdraw_deployment"] == 0
+
+
 async def test_a_finished_implementation_may_be_run_again(process: Process, world: World) -> None:
     await process.start()
     await process.decide("PiaApproval", "REJECTED")

@@ -81,6 +81,8 @@ class World:
         self.adopt_decided = False
         self.closing = ""
         self.read: list[jira.ReadTicketRequest] = []
+        self.left_open: list[str] = []
+        self.closed_mirrors: list[str] = []
         self._keys = itertools.count(1)
 
     async def _asked(self, name: str) -> None:
@@ -189,6 +191,15 @@ class World:
         await self._asked("close_notification")
         self.closed[request.notification_id] = request
 
+    @activity.defn(name="close_ticket_notifications")
+    async def close_ticket_notifications(self, request: modelop.TicketNotificationsRequest) -> None:
+        await self._asked("close_ticket_notifications")
+        self.closed_mirrors += request.keys
+
+    @activity.defn(name="withdraw_deployment")
+    async def withdraw_deployment(self, request: modelop.WithdrawDeploymentRequest) -> None:
+        await self._asked("withdraw_deployment")
+
     @activity.defn(name="mark_deployed")
     async def mark_deployed(self, request: modelop.DeployRequest) -> modelop.Deployment:
         await self._asked("mark_deployed")
@@ -262,7 +273,7 @@ class World:
     async def supersede_tickets(self, request: jira.SupersedeRequest) -> jira.ClosedTickets:
         await self._asked("supersede_tickets")
         self.superseded.append(request.run)
-        return jira.ClosedTickets(keys=[])
+        return jira.ClosedTickets(keys=self.left_open)
 
     @activity.defn(name="prepare_review_document")
     async def prepare_review_document(

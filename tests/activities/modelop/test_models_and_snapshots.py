@@ -73,32 +73,31 @@ async def test_a_model_of_another_type_is_read_and_says_so(activities: ModelOpAc
     assert (await perform(activities.read_business_model, ModelRequest(model_id=NOTEBOOK))).type == "PYTHON"
 
 
+ENDLESS = json_reply({"_embedded": {"any": [{"id": "x"}]}, "page": {"totalPages": 10**6}})
+
+
+@pytest.mark.parametrize(
+    ("listing", "said", "pages"), [(Reply(500), "Could not be checked", 1), (ENDLESS, "Not deployed", ADVISORY_PAGES)]
+)
 async def test_the_advisory_prerequisite_never_fails_and_reads_a_few_pages_only(
-    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run
+    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, listing: Reply, said: str, pages: int
 ) -> None:
     async def answer(request: Received) -> Reply:
-        if request.path.endswith("/storedModels/m1"):
-            return json_reply({"id": "m1"})
-        if request.path.endswith("/deployableModels/srt"):
-            return json_reply({"id": "srt"})
-        return listing
+        return listing if request.path.endswith("/deployedModels") else json_reply({"id": "x"})
 
     scripted.answer = answer
     activities = pinned(scripted_client, scripted.url, risk_tests_snapshot_id="srt")
-    endless = json_reply({"_embedded": {"deployedModels": [{"id": "d"}]}, "page": {"totalPages": 10**6}})
-    for listing, said, pages in ((Reply(500), "Could not be checked", 1), (endless, "Not deployed", ADVISORY_PAGES)):
-        scripted.received = []
-        found = await perform(activities.check_prerequisites, PrerequisitesRequest(model_id="m1"))
-        assert not found.items[4].found
-        assert found.items[4].detail.startswith(said)
-        assert sum(request.path.endswith("/deployedModels") for request in scripted.received) == pages
+    found = await perform(activities.check_prerequisites, PrerequisitesRequest(model_id="m1"))
+    assert not found.items[4].found
+    assert found.items[4].detail.startswith(said)
+    assert sum(request.path.endswith("/deployedModels") for request in scripted.received) == pages
 
 
 async def test_the_search_for_the_risk_tests_ends_and_says_which_ids_to_pin(
     scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RISK_TESTS_PAGES", 3)
-    scripted.script(json_reply({"_embedded": {"any": [{"id": "x"}]}, "page": {"totalPages": 10**6}}))
+    scripted.script(ENDLESS)
     for pins, remedy in (
         ({}, "newest 300 models .*MLC_MODELOP__RISK_TESTS_MODEL_ID"),
         ({"risk_tests_model_id": "m1"}, "newest 300 .*MLC_MODELOP__RISK_TESTS_SNAPSHOT_ID"),

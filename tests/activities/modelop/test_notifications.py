@@ -10,6 +10,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.identity import RunIdentity
+from activities.links import Links
+from activities.modelop import activities as module
 from activities.modelop.activities import MAX_NOTIFICATION_CHARACTERS, ModelOpActivities
 from activities.modelop.client import ModelOpClient
 from activities.modelop.types import (
@@ -18,9 +20,11 @@ from activities.modelop.types import (
     NotificationType,
     Severity,
     TicketAssignment,
+    TicketNotificationsRequest,
 )
-from sandbox.modelop.seed import GERMAN_CREDIT
-from tests.activities.modelop.conftest import Run
+from sandbox.modelop.seed import GERMAN_CREDIT, NO_LABELS
+from tests.activities.modelop.conftest import Run, settings_for
+from tests.activities.modelop.scripted_server import ScriptedServer, json_reply
 
 TICKET = TicketAssignment(key="GOV-7", url="https://jira.example/browse/GOV-7", status="To Do")
 
@@ -120,6 +124,36 @@ async def test_closing_what_was_deleted_is_fine(
     gone = str(uuid.uuid4())
     await perform(activities.close_notification, CloseNotificationRequest(notification_id=gone))
     assert gone in caplog.text
+
+
+async def test_open_mirrors_of_a_models_tickets_are_closed_and_nothing_else(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity
+) -> None:
+    keys = [f"GOV-{uuid.uuid4().hex}" for _ in range(3)]
+    mirrors = [
+        request(run, f"{key} {model_id}", ticket=TICKET.model_copy(update={"key": key}), open=True, model_id=model_id)
+        for key in keys
+        for model_id in (GERMAN_CREDIT, NO_LABELS)
+    ]
+    unmirrored = request(run, "no ticket", open=True)
+    ids = [(await perform(activities.send_notification, each)).notification_id for each in (*mirrors, unmirrored)]
+    superseded = TicketNotificationsRequest(model_id=GERMAN_CREDIT, keys=keys[:2])
+    await perform(activities.close_ticket_notifications, superseded)
+    shown = [await client.get(f"notifications/{notification_id}") for notification_id in ids]
+    assert [entry["open"] for entry in shown] == [False, True, False, True, True, True, True]
+    assert [entry["assignment"]["issueId"] for entry in shown[:6:2]] == keys
+    await perform(activities.close_ticket_notifications, superseded)
+    assert (await client.get(f"notifications/{ids[0]}"))["version"] == shown[0]["version"]
+
+
+async def test_closing_the_notifications_of_tickets_reads_a_bounded_number_of_pages(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLEAN_UP_PAGES", 3)
+    scripted.script(json_reply({"_embedded": {"notifications": [{"id": "n"}]}, "page": {"totalPages": 10**6}}))
+    activities = ModelOpActivities(scripted_client, settings_for(scripted.url), Links())
+    await perform(activities.close_ticket_notifications, TicketNotificationsRequest(model_id="m1", keys=["GOV-1"]))
+    assert [sent.method for sent in scripted.received] == ["GET"] * 3
 
 
 async def test_references_to_unknown_objects_are_refused_for_good(

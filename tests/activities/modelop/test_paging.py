@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.modelop import client as client_module
+from activities.modelop import exchange
 from activities.modelop.client import ModelOpClient
 from sandbox.modelop.seed import GERMAN_CREDIT
-from tests.activities.modelop.scripted_server import Reply, ScriptedServer, json_reply
+from tests.activities.modelop.conftest import settings_for
+from tests.activities.modelop.scripted_server import Received, Reply, ScriptedServer, json_reply
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -110,3 +115,80 @@ async def test_more_than_a_hundred_entities_of_the_sandbox_are_all_seen(client: 
         await client.post("notifications", {**body, "message": f"{batch} {number}"})
     seen = [entry["message"] async for entry in client.entries("notifications") if batch in entry["message"]]
     assert sorted(seen) == sorted(f"{batch} {number}" for number in range(120))
+
+
+async def test_the_newest_pages_end_without_an_error(scripted: ScriptedServer, scripted_client: ModelOpClient) -> None:
+    scripted.script(page(entity("a"), total=10**6))
+    assert [entry["id"] async for entry in scripted_client.entries("jobs", newest_pages=4)] == ["a"] * 4
+    assert len(scripted.received) == 4
+
+
+async def test_each_page_is_a_heartbeat(scripted: ScriptedServer, scripted_client: ModelOpClient) -> None:
+    scripted.script(*(page(entity(f"{number}"), number=number, total=5) for number in range(5)), Reply(500))
+    environment = ActivityEnvironment()
+    beats: list[tuple[Any, ...]] = []
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    assert await environment.run(ids, scripted_client) == ["0", "1", "2", "3", "4"]
+    assert len(beats) == 5
+
+
+async def test_pages_that_are_too_large_are_asked_again_in_smaller_ones(
+    client: ModelOpClient, sandbox_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = str(uuid.uuid4())
+    body = {"notificationType": "PROCESS_NOTIFICATION", "severity": "INFO", "storedModelId": GERMAN_CREDIT}
+    for number in range(130):
+        padding = "x" * 700_000 if number in (31, 32, 90) else ""
+        await client.post("notifications", {**body, "message": f"{batch} {number} {padding}"})
+    monkeypatch.setattr(exchange, "MAX_ANSWER_BYTES", 1024 * 1024)
+    asked: list[tuple[int, int]] = []
+
+    async def note(request: httpx.Request) -> None:
+        asked.append((int(request.url.params["page"]), int(request.url.params["size"])))
+
+    seen = [number async for number in batch_numbers(sandbox_url, batch, note)]
+    assert seen == list(reversed(range(130)))
+    assert {size for _, size in asked} == {100, 20, 4, 1}
+    assert len(asked) < 40
+
+
+async def batch_numbers(url: str, batch: str, note: Any) -> AsyncIterator[int]:
+    """The numbers of a batch of notifications in the order in which they are listed."""
+
+    class Noting(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await note(request)
+            return await super().handle_async_request(request)
+
+    reader = ModelOpClient(settings_for(url), transport=Noting())
+    async for entry in reader.entries("notifications"):
+        if entry["message"].startswith(batch):
+            yield int(entry["message"].split()[1])
+    await reader.aclose()
+
+
+async def test_a_single_entity_that_is_too_large_is_a_final_error(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_ANSWER_BYTES", 1024)
+    scripted.script(page({"id": "x" * 2000}))
+    with pytest.raises(ApplicationError, match="answered GET jobs with more than") as caught:
+        await ids(scripted_client)
+    assert (caught.value.type, caught.value.non_retryable) == ("UnexpectedAnswer", True)
+    assert [request.query["size"] for request in scripted.received] == ["100", "20", "4", "1"]
+
+
+async def test_nothing_is_left_out_where_the_server_holds_to_pages_of_its_own_size(
+    scripted: ScriptedServer, scripted_client: ModelOpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_ANSWER_BYTES", 100_000)
+    everything = [{"id": str(number), "pad": "x" * (60_000 if number in (57, 58) else 0)} for number in range(130)]
+
+    async def answer(request: Received) -> Reply:
+        number, size = int(request.query["page"]), min(int(request.query["size"]), 50)
+        served = everything[number * size : (number + 1) * size]
+        facts = {"number": number, "size": size, "totalPages": -(-len(everything) // size)}
+        return json_reply({"_embedded": {"jobs": served}, "page": facts})
+
+    scripted.answer = answer
+    assert await ids(scripted_client) == [str(number) for number in range(130)]
