@@ -16,6 +16,7 @@ class ProcessSettings(BaseModel):
     job_timeout: timedelta
     ambiguous_wait: timedelta
     code_version: str
+    aws_region: str = Field(default="", description="for links to the AWS console; empty: none")
 
 
 class ProcessSettingsActivities:

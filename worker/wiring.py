@@ -54,7 +54,6 @@ def wire(settings: Settings, client: Client) -> Wiring:
     links = Links(
         temporal_ui_url=_address(settings.worker.temporal_ui_url),
         modelop_web_url=_address(settings.modelop.web_url or settings.modelop.url),
-        aws_region=settings.sagemaker.region,
     )
     modelop = ModelOpClient(settings.modelop)
     jira = JiraAdapter(settings.jira)
@@ -64,6 +63,7 @@ def wire(settings: Settings, client: Client) -> Wiring:
         job_timeout=settings.modelop.job_timeout,
         ambiguous_wait=settings.jira.ambiguous_wait,
         code_version=code_version(),
+        aws_region=settings.sagemaker.region,
     )
     modelop_activities = ModelOpActivities(modelop, settings.modelop, links)
     jira_activities = JiraActivities(jira, settings.jira, links)

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.identity import RunIdentity
     from activities.jira import types as jira
     from activities.jira.activities import JiraActivities
+    from activities.links import Links
     from activities.modelop import types as modelop
     from activities.modelop.activities import ModelOpActivities
     from activities.process_settings import ProcessSettingsActivities
@@ -201,7 +202,7 @@ class SagemakerModelImplementationWorkflow:
             ),
             summary="Look which prerequisites are in place",
         )
-        content = ticket_content.privacy(self._request, self._model, prerequisites.items)
+        content = ticket_content.privacy(self._subject(), prerequisites.items)
         await self._ask(Gate.PIA, content)
 
     async def _take_snapshot(self) -> None:
@@ -228,7 +229,7 @@ class SagemakerModelImplementationWorkflow:
             run, job = await self._test(risk_tests)
             if run.result_id is not None:
                 return
-            content = ticket_content.test_failure(self._request, self._model, self._snapshot, run, job.url)
+            content = ticket_content.test_failure(self._subject(), self._snapshot, run, job.url)
             await self._ask(Gate.TEST_FAILURE, content, job_id=job.job_id)
             await self._renew_snapshot()
 
@@ -236,7 +237,7 @@ class SagemakerModelImplementationWorkflow:
         self._board.enter(MlcStage.RESULTS_APPROVAL)
         run = self._board.status.test_runs[-1]
         content = ticket_content.review(
-            self._request, self._model, self._snapshot, run, self._board.status.decisions, self._board.links
+            self._subject(), self._snapshot, run, self._board.status.decisions, self._board.links
         )
         ticket = await self._open_ticket(Gate.RESULTS, content)
         # Weeks may have passed: the document names the code that writes it.
@@ -299,7 +300,7 @@ class SagemakerModelImplementationWorkflow:
     async def _approve_production(self) -> None:
         self._board.enter(MlcStage.PRODUCTION_APPROVAL)
         content = ticket_content.production(
-            self._request, self._model, self._snapshot, self._document, self._board.status.decisions, self._board.links
+            self._subject(), self._snapshot, self._document, self._board.status.decisions, self._board.links
         )
         await self._ask(Gate.PRODUCTION, content)
 
@@ -397,6 +398,14 @@ class SagemakerModelImplementationWorkflow:
         self._outside.settings = await workflow.execute_activity_method(
             ProcessSettingsActivities.read_process_settings,
             **policies.summarised(policies.LOCAL, "Read the process settings"),
+        )
+
+    def _subject(self) -> ticket_content.Subject:
+        aws = Links(aws_region=self._outside.settings.aws_region)
+        return ticket_content.Subject(
+            request=self._request,
+            model=self._model,
+            endpoint_config_url=aws.endpoint_config(self._request.endpoint_config_name or ""),
         )
 
     async def _ask(self, gate: Gate, content: jira.TicketContent, job_id: str | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from temporalio import workflow
 
 from workflows.contract import Decision, ImplementationRequest, TestRun
@@ -14,27 +16,34 @@ with workflow.unsafe.imports_passed_through():
 NOT_PROVIDED = "not provided"
 
 
-def privacy(request: ImplementationRequest, model: BusinessModel, prerequisites: list[Prerequisite]) -> TicketContent:
+@dataclass(frozen=True)
+class Subject:
+    """What every ticket is about."""
+
+    request: ImplementationRequest
+    model: BusinessModel
+    endpoint_config_url: str
+
+
+def privacy(subject: Subject, prerequisites: list[Prerequisite]) -> TicketContent:
     """The PIA Approval Request: the model, its data, and what of the process's prerequisites is in place."""
     return TicketContent(
-        model_name=model.name,
-        model_id=model.model_id,
-        description=model.description,
-        facts=_model_facts(request, model),
-        personal_data_roles=[_asset_line(asset) for asset in model.assets],
+        model_name=subject.model.name,
+        model_id=subject.model.model_id,
+        description=subject.model.description,
+        facts=_model_facts(subject),
+        data_assets=[_asset_line(asset) for asset in subject.model.assets],
         prerequisites=[PrerequisiteLine(name=p.name, found=p.found, detail=p.detail) for p in prerequisites],
     )
 
 
-def test_failure(
-    request: ImplementationRequest, model: BusinessModel, snapshot: Snapshot, run: TestRun, job_url: str
-) -> TicketContent:
+def test_failure(subject: Subject, snapshot: Snapshot, run: TestRun, job_url: str) -> TicketContent:
     """The Test Failure: which job failed on which snapshot, with the job's own words."""
     return TicketContent(
-        model_name=model.name,
-        model_id=model.model_id,
+        model_name=subject.model.name,
+        model_id=subject.model.model_id,
         facts=[
-            *_model_facts(request, model),
+            *_model_facts(subject),
             _snapshot_fact(snapshot),
             Fact(name="Test job", value=run.job_id, url=job_url),
             Fact(name="Job status", value=run.status),
@@ -45,8 +54,7 @@ def test_failure(
 
 
 def review(
-    request: ImplementationRequest,
-    model: BusinessModel,
+    subject: Subject,
     snapshot: Snapshot,
     run: TestRun,
     decisions: list[Decision],
@@ -54,11 +62,11 @@ def review(
 ) -> TicketContent:
     """The Model Review: the results that the attached document explains."""
     return TicketContent(
-        model_name=model.name,
-        model_id=model.model_id,
-        description=model.description,
+        model_name=subject.model.name,
+        model_id=subject.model.model_id,
+        description=subject.model.description,
         facts=[
-            *_model_facts(request, model),
+            *_model_facts(subject),
             _snapshot_fact(snapshot),
             Fact(name="Standard Risk Tests", value=f"attempt {run.attempt}, result {run.result_id}"),
             Fact(name="Monitors that failed to run", value=_names(run)),
@@ -68,8 +76,7 @@ def review(
 
 
 def production(
-    request: ImplementationRequest,
-    model: BusinessModel,
+    subject: Subject,
     snapshot: Snapshot,
     document: ReviewDocument,
     decisions: list[Decision],
@@ -77,11 +84,11 @@ def production(
 ) -> TicketContent:
     """The Production Approval: everything decided so far and the document it rests on."""
     return TicketContent(
-        model_name=model.name,
-        model_id=model.model_id,
-        description=model.description,
+        model_name=subject.model.name,
+        model_id=subject.model.model_id,
+        description=subject.model.description,
         facts=[
-            *_model_facts(request, model),
+            *_model_facts(subject),
             _snapshot_fact(snapshot),
             Fact(name="Review document", value=document.filename),
             Fact(name="SHA-256 of the document", value=document.sha256),
@@ -94,7 +101,8 @@ def production(
     )
 
 
-def _model_facts(request: ImplementationRequest, model: BusinessModel) -> list[Fact]:
+def _model_facts(subject: Subject) -> list[Fact]:
+    request, model = subject.request, subject.model
     return [
         Fact(name="Model", value=model.name, url=model.url),
         Fact(name="Model id", value=model.model_id),
@@ -105,7 +113,11 @@ def _model_facts(request: ImplementationRequest, model: BusinessModel) -> list[F
         Fact(name="Use", value=model.use_category or NOT_PROVIDED),
         Fact(name="Risk tier", value=model.risk or NOT_PROVIDED),
         Fact(name="Use case", value=request.use_case_id or NOT_PROVIDED),
-        Fact(name="SageMaker endpoint configuration", value=request.endpoint_config_name or NOT_PROVIDED),
+        Fact(
+            name="SageMaker endpoint configuration",
+            value=request.endpoint_config_name or NOT_PROVIDED,
+            url=subject.endpoint_config_url,
+        ),
         Fact(name="Requested by", value=request.requested_by or NOT_PROVIDED),
     ]
 

@@ -90,7 +90,7 @@ def _privacy(content: TicketContent) -> list[str]:
         "h2. Privacy impact assessment (GDPR, Article 35(7))",
         "h3. a) Systematic description of the processing and its purposes",
         wiki.paragraphs(content.description, MAX_FREE_TEXT) or _gap("ModelOp Center has no description of the model."),
-        _data(content.personal_data_roles),
+        _data(content.data_assets),
         _gap("Whose data is processed, where it comes from, for which purpose and in whose interest, who sees it."),
         "h3. b) Necessity and proportionality of the processing in relation to its purposes",
         _gap("The legal basis, why each category of data is needed, how long it is kept."),

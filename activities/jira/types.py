@@ -71,7 +71,7 @@ class TicketContent(BaseModel):
     model_id: str
     facts: list[Fact] = Field(default_factory=list)
     description: str = ""
-    personal_data_roles: list[str] = Field(default_factory=list, description="asset lines for the privacy headings")
+    data_assets: list[str] = Field(default_factory=list, description="one line per data asset")
     prerequisites: list[PrerequisiteLine] = Field(default_factory=list)
     decisions: list[DecisionLine] = Field(default_factory=list)
     error: str = ""

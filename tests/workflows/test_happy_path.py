@@ -128,3 +128,15 @@ async def test_starting_twice_joins_the_running_implementation(process: Process,
     await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
     await first.result()
     assert len(world.tickets) == 3
+
+
+async def test_tickets_link_the_endpoint_configuration_in_the_aws_console(process: Process, world: World) -> None:
+    world.settings = world.settings.model_copy(update={"aws_region": "eu-central-1"})
+    handle = await process.start({"model_id": world.model_id, "endpoint_config_name": "credit-2026"})
+    key = await process.waiting_on("PiaApproval")
+    (fact,) = [f for f in world.tickets[key].request.content.facts if f.value == "credit-2026"]
+    assert fact.url == (
+        "https://eu-central-1.console.aws.amazon.com/sagemaker/home?region=eu-central-1#/endpointConfig/credit-2026"
+    )
+    await handle.execute_update("abort", {"reason": "seen enough"})
+    await handle.result()

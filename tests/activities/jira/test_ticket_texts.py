@@ -34,7 +34,7 @@ def content(text: str = "plain", **more: Any) -> TicketContent:
         "model_id": "6e5a1f0c",
         "facts": [Fact(name=text, value=text, url="http://modelop.example/#/x"), Fact(name="Version", value=text)],
         "description": f"{text}\n{text}",
-        "personal_data_roles": [text],
+        "data_assets": [text],
         "prerequisites": [
             PrerequisiteLine(name=text, found=True, detail=text),
             PrerequisiteLine(name="Endpoint", found=False),
@@ -135,7 +135,7 @@ def test_the_longest_content_still_ends_with_what_the_decision_does(gate: Gate, 
         line,
         facts=[Fact(name=line, value=line)] * 60,
         description="\n".join([line] * 50),
-        personal_data_roles=[line] * 60,
+        data_assets=[line] * 60,
         prerequisites=[PrerequisiteLine(name=line, found=False, detail=line)] * 60,
         decisions=content(line).decisions * 60,
     )
