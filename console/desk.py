@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +48,7 @@ from workflows.contract import (
     WORKFLOW_ID_PREFIX,
     WORKFLOW_TYPE,
     AbortRequest,
+    Blocked,
     ImplementationRequest,
     ImplementationResult,
     ImplementationStatus,
@@ -57,13 +59,23 @@ from workflows.contract import (
 
 PATIENCE = timedelta(seconds=5)
 ANSWER_TIMEOUT = timedelta(seconds=10)
+# How long a list waits for blocked runs to say why, all of them together: without a worker none of them can.
+EXPLANATION_TIMEOUT = timedelta(seconds=5)
+# One slow worker must not be buried under the questions about every blocked run.
+AT_ONCE = 8
 
+_ALL = f"WorkflowType = '{WORKFLOW_TYPE}'"
+_RUNNING = f"{_ALL} AND ExecutionStatus = 'Running'"
+_BLOCKED = f"{BLOCKED_ATTRIBUTE.name} = true"
 _MODEL_ID = TypeAdapter[str](ModelId)
 _NO_WORKER = "no worker answers; start one with `mlc worker`, or see why it does not run"
 
 
 class ListedImplementation(BaseModel):
-    """One line of `mlc list`, as its JSON form has it."""
+    """One line of `mlc list`, as its JSON form has it.
+
+    The cause and the message of a block come from the run itself; they are None while no worker answers for it.
+    """
 
     workflow_id: str
     run_id: str
@@ -72,6 +84,8 @@ class ListedImplementation(BaseModel):
     ticket: str | None
     blocked: bool
     status: str
+    blocked_cause: str | None = None
+    blocked_message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,14 @@ class Started:
     workflow_id: str
     run_id: str
     already_running: bool
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What became of resuming one implementation; `refusal` says why it did not go on and is empty if it did."""
+
+    workflow_id: str
+    refusal: str = ""
 
 
 def implementation_id(text: str) -> str:
@@ -169,13 +191,56 @@ class Desk:
         """Ends an implementation before its time."""
         await self._update(workflow_id, UPDATE_ABORT, AbortRequest(reason=reason))
 
-    async def list(self, *, everything: bool, limit: int) -> list[ListedImplementation]:
-        """Running implementations, or the closed ones too; the latest first."""
-        query = f"WorkflowType = '{WORKFLOW_TYPE}'"
-        if not everything:
-            query += " AND ExecutionStatus = 'Running'"
-        with _clear_faults(query):
+    async def resume_all(self, reason: str | None) -> AsyncIterator[Resumption]:
+        """Lets every blocked implementation go on, and tells of each as soon as it is known."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def resume(workflow_id: str) -> Resumption:
+            async with turns:
+                try:
+                    await self.resume(workflow_id, reason)
+                except ConsoleFault as refusal:
+                    return Resumption(workflow_id, refusal=str(refusal))
+            return Resumption(workflow_id)
+
+        blocked = await self._select(f"{_RUNNING} AND {_BLOCKED}", limit=None)
+        for answer in asyncio.as_completed([resume(each.workflow_id) for each in blocked]):
+            yield await answer
+
+    async def list(
+        self, *, everything: bool = False, blocked: bool = False, limit: int | None = None
+    ) -> list[ListedImplementation]:
+        """Running implementations, the latest first, and why those that are blocked are.
+
+        Args:
+            everything: closed ones too.
+            blocked: only those that are blocked.
+            limit: at most so many; None is all.
+        """
+        query = _ALL if everything else f"{_RUNNING} AND {_BLOCKED}" if blocked else _RUNNING
+        listed = await self._explained(await self._select(query, limit))
+        # A run may have gone on before Temporal's list knew that it did.
+        return [each for each in listed if each.blocked or not blocked]
+
+    async def _select(self, query: str, limit: int | None) -> Sequence[ListedImplementation]:
+        with _clear_faults(f"the list of implementations where {query}"):
             return [_listed(each) async for each in self.client.list_workflows(query, limit=limit)]
+
+    async def _explained(self, listed: Sequence[ListedImplementation]) -> Sequence[ListedImplementation]:
+        """Adds why the blocked ones are blocked, as far as a worker tells in time."""
+        turns = asyncio.Semaphore(AT_ONCE)
+        deadline = asyncio.get_running_loop().time() + EXPLANATION_TIMEOUT.total_seconds()
+
+        async def explain(each: ListedImplementation) -> ListedImplementation:
+            if not each.blocked:
+                return each
+            try:
+                async with asyncio.timeout_at(deadline), turns:
+                    return _with_block(each, (await self.status(each.workflow_id)).blocked)
+            except (ConsoleFault, TimeoutError):
+                return each
+
+        return await asyncio.gather(*(explain(each) for each in listed))
 
     async def _latest_run(self, workflow_id: str) -> str | None:
         try:
@@ -236,9 +301,16 @@ def _listed(execution: Any) -> ListedImplementation:
         model_id=attributes.get(MODEL_ID_ATTRIBUTE) or execution.id.removeprefix(WORKFLOW_ID_PREFIX),
         stage=attributes.get(STAGE_ATTRIBUTE) or "",
         ticket=attributes.get(TICKET_ATTRIBUTE),
-        blocked=bool(attributes.get(BLOCKED_ATTRIBUTE)),
+        # A run that was terminated out of a block keeps the mark for ever.
+        blocked=bool(attributes.get(BLOCKED_ATTRIBUTE)) and execution.status is WorkflowExecutionStatus.RUNNING,
         status=execution.status.name if execution.status else "",
     )
+
+
+def _with_block(listed: ListedImplementation, block: Blocked | None) -> ListedImplementation:
+    if block is None:
+        return listed.model_copy(update={"blocked": False})
+    return listed.model_copy(update={"blocked_cause": block.cause, "blocked_message": block.message})
 
 
 @contextlib.contextmanager
@@ -252,7 +324,7 @@ def _clear_faults(what: str) -> Iterator[None]:
     except WorkflowFailureError as error:
         raise ConsoleFault(f"{what} did not end well: {describe_failure(error)}") from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise ConsoleFault(f"{what}: {_NO_WORKER}") from error
+        raise ConsoleFault(f"{what}: {_NO_WORKER}; Temporal keeps the request, it may be carried out then") from error
     except RPCError as error:
         raise ConsoleFault(f"{what}: {_remote(error)}") from error
 

@@ -12,8 +12,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from console.desk import Desk, ListedImplementation, implementation_id, open_desk
 from console.faults import ConsoleFault
-from console.options import AsJson, DataDirectory, Identifier, UiUrl
-from console.output import out, print_json, say
+from console.options import AsJson, DataDirectory, Identifier, OptionalIdentifier, UiUrl
+from console.output import fault, out, print_json, say
 from console.screen import StepScreen
 from console.stack import DEFAULT_DATA_DIRECTORY
 from console.views import list_table, status_view
@@ -69,21 +69,26 @@ def start(
 @app.command("list", rich_help_panel=PANEL)
 def list_(
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    blocked: Annotated[bool, typer.Option("--blocked", help="Only those that cannot go on by themselves.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: AsJson = False,
     data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
 ) -> None:
     """List implementations, the latest first."""
+    if everything and blocked:
+        raise ConsoleFault("--all and --blocked exclude each other: what has ended is not blocked", exit_code=2)
 
     async def run() -> list[ListedImplementation]:
         async with open_desk(data_dir) as desk:
-            return await desk.list(everything=everything, limit=limit)
+            return await desk.list(everything=everything, blocked=blocked, limit=limit)
 
     listed = asyncio.run(run())
     if as_json:
         print_json(TypeAdapter(list[ListedImplementation]).dump_python(listed, mode="json"))
     elif listed:
         out.print(list_table(listed))
+    elif blocked:
+        say("No implementation is blocked.")
     else:
         say("No implementation." if everything else "No implementation is running; --all lists closed ones too.")
 
@@ -118,19 +123,25 @@ def watch(id: Identifier, data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> N
 
 @app.command(rich_help_panel=PANEL)
 def resume(
-    id: Identifier,
+    id: OptionalIdentifier = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are blocked.")] = False,
     reason: Annotated[str | None, typer.Option(help="What was mended.")] = None,
     data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
 ) -> None:
-    """Let a blocked implementation go on."""
-    workflow_id = implementation_id(id)
+    """Let a blocked implementation go on, or all of them."""
+    if everything == (id is not None):
+        raise ConsoleFault("resume takes either an ID or --all", exit_code=2)
+    workflow_id = implementation_id(id) if id else None
 
-    async def run() -> None:
+    async def run() -> bool:
         async with open_desk(data_dir) as desk:
+            if workflow_id is None:
+                return await _resume_all(desk, reason)
             await desk.resume(workflow_id, reason)
+            say(f"Resumed: {workflow_id}")
+            return True
 
-    asyncio.run(run())
-    say(f"Resumed: {workflow_id}")
+    raise typer.Exit(0 if asyncio.run(run()) else 1)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -150,6 +161,20 @@ def abort(
 
     asyncio.run(run())
     say(f"Aborted: {workflow_id}")
+
+
+async def _resume_all(desk: Desk, reason: str | None) -> bool:
+    """Resumes all that are blocked, says of each what became of it, and whether none refused."""
+    resumed = refused = 0
+    async for each in desk.resume_all(reason):
+        if each.refusal:
+            refused += 1
+            fault(each.refusal)
+        else:
+            resumed += 1
+            say(f"Resumed: {each.workflow_id}")
+    say(f"{resumed} resumed, {refused} refused" if resumed + refused else "No implementation is blocked.")
+    return refused == 0
 
 
 async def _follow(desk: Desk, workflow_id: str) -> bool:

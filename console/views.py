@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -66,6 +67,8 @@ class Step:
     took: timedelta | None = None
 
 
+# Causes are written as one word: MissingAssets.
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STEPS: Sequence[tuple[MlcStage, str, Gate | None]] = [
     (MlcStage.REGISTERED, "Registered", None),
     (MlcStage.PIA_APPROVAL, "Privacy (PIA) approval", Gate.PIA),
@@ -150,9 +153,17 @@ def list_table(listed: Sequence[ListedImplementation]) -> Table:
     for heading in ("Model", "Stage", "Ticket", "State"):
         table.add_column(heading, no_wrap=heading == "Model")
     for each in listed:
-        state = Text("blocked", style="bold red") if each.blocked else Text(each.status.lower())
-        table.add_row(each.model_id, each.stage or "–", each.ticket or "–", state)
+        table.add_row(each.model_id, each.stage or "–", each.ticket or "–", _list_state(each))
     return table
+
+
+def _list_state(listed: ListedImplementation) -> Text:
+    if not listed.blocked:
+        return Text(listed.status.lower())
+    state = Text("blocked: ", style="bold red")
+    if listed.blocked_cause is None:
+        return state.append("no worker answers")
+    return state.append(_WORD_START.sub(" ", listed.blocked_cause).lower())
 
 
 def _step(stage: MlcStage, name: str, gate: Gate | None, status: ImplementationStatus, now: datetime) -> Step:

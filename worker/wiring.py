@@ -20,6 +20,7 @@ from activities.sweep.activities import RunNames, SweepActivities
 from worker.code_version import code_version
 from worker.settings import Settings
 from workflows.contract import (
+    BLOCKED_ATTRIBUTE,
     MODEL_ID_ATTRIBUTE,
     SIGNAL_JIRA_STATUS_CHANGED,
     TICKET_ATTRIBUTE,
@@ -34,6 +35,7 @@ RUN_NAMES = RunNames(
     signal=SIGNAL_JIRA_STATUS_CHANGED,
     ticket=TICKET_ATTRIBUTE,
     model_id=MODEL_ID_ATTRIBUTE,
+    blocked=BLOCKED_ATTRIBUTE,
 )
 
 

@@ -113,7 +113,12 @@ class ImplementationOptions(_Message):
     """Choices of the caller; the defaults are the process as it is described."""
 
     four_eyes: bool = True
-    reminder_after: timedelta | None = Field(default=None, description="ISO 8601 duration; None sends no reminders")
+    reminder_after: timedelta | None = Field(
+        default=None,
+        ge=timedelta(seconds=1),
+        le=timedelta(days=366),
+        description="ISO 8601 duration; None sends no reminders",
+    )
     max_reminders: int = Field(default=3, ge=0, le=100)
     max_test_runs: int = Field(default=5, ge=1, le=20)
 

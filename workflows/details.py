@@ -13,7 +13,7 @@ _STEPS: list[tuple[MlcStage, str, Gate | None]] = [
     (MlcStage.RISK_TESTS, "Standard Risk Tests", Gate.TEST_FAILURE),
     (MlcStage.RESULTS_APPROVAL, "Model review", Gate.RESULTS),
     (MlcStage.PRODUCTION_APPROVAL, "Production approval", Gate.PRODUCTION),
-    (MlcStage.MARK_DEPLOYED, "Marked as deployed", None),
+    (MlcStage.MARK_DEPLOYED, "Deployed in Production", None),
 ]
 
 

@@ -172,13 +172,13 @@ class SagemakerModelImplementationWorkflow:
                 FailureType.MODEL_NOT_FOUND,
                 f"ModelOp Center has no business model {self._request.model_id}; check the id and register it first",
             ) from error
+        self._board.status.model_name = self._model.name
         if self._model.type != SAGEMAKER:
             raise await self._failed(
                 FailureType.WRONG_MODEL_TYPE,
                 f"model {self._model.name} ({self._model.model_id}) is of type {self._model.type or 'unknown'}; "
                 f"this process implements models of type {SAGEMAKER} only",
             )
-        self._board.status.model_name = self._model.name
         self._board.links[self._model.model_id] = self._model.url
         superseded = await self._outside.perform(
             JiraActivities.supersede_tickets,
@@ -451,7 +451,8 @@ class SagemakerModelImplementationWorkflow:
 
     async def _await_decision(self, gate: Gate, ticket: jira.Ticket, not_before: datetime | None = None) -> None:
         """Waits until Jira shows a decision on the ticket, records it, and goes on or raises `GateRejected`."""
-        self._asked_at, self._reminders = workflow.now(), 0
+        self._asked_at = self._reminded_at = workflow.now()
+        self._reminders = 0
         self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=self._asked_at)
         self._board.publish()
         # A ticket that stood there before us may be decided already, with nobody left to tell.
@@ -527,34 +528,38 @@ class SagemakerModelImplementationWorkflow:
         """Waits for a hint that the ticket changed, and reminds people of it as often as the caller asked for."""
         options = self._request.options
         while True:
-            due = None
-            if options.reminder_after and self._reminders < options.max_reminders:
-                due = self._asked_at + options.reminder_after * (self._reminders + 1)
+            pause = options.reminder_after if self._reminders < options.max_reminders else None
             try:
                 await self._outside.until(
                     lambda: self._hinted,
-                    max(due - workflow.now(), timedelta(seconds=1)) if due else None,
+                    pause and max(self._reminded_at + pause - workflow.now(), timedelta(seconds=1)),
                     timeout_summary=f"Remind of {ticket.key}",
                 )
                 return
             except TimeoutError:
                 self._reminders += 1
+                # Reminders that came due while no worker was up are one reminder, not a burst of them.
+                self._reminded_at = workflow.now()
                 await self._remind(gate, ticket)
 
     async def _remind(self, gate: Gate, ticket: jira.Ticket) -> None:
-        purpose = f"reminder:{self._rounds[gate]}:{self._reminders}"
+        """Comments and notifies; a reminder that fails is no reason to stop waiting for the decision."""
+        purpose = f"reminder:{gate}:{self._rounds[gate]}:{self._reminders}"
         text = f"This ticket has waited for a decision since {self._asked_at:%d %B %Y, %H:%M} UTC."
-        await self._outside.perform(
+        await self._outside.try_within_reason(
             JiraActivities.comment_ticket,
             jira.CommentRequest(run=self._outside.run, ticket=_reference(ticket), purpose=purpose, text=text),
-            policy=policies.jira,
             summary=f"Remind of {ticket.key}",
         )
-        await self._outside.notify(
-            f"{purpose}:{gate}",
-            MIRRORS[gate],
-            modelop.Severity.WARN,
-            f"{jira.TITLES[jira.Gate(gate)]} for {self._model.name} still waits for a decision: {ticket.key}",
+        await self._outside.try_within_reason(
+            ModelOpActivities.send_notification,
+            self._outside.notification(
+                purpose,
+                MIRRORS[gate],
+                modelop.Severity.WARN,
+                f"{jira.TITLES[jira.Gate(gate)]} for {self._model.name} still waits for a decision: {ticket.key}",
+            ),
+            summary=f"Notify of the reminder of {ticket.key}",
         )
 
     async def _close_mirror(self, ticket_status: str, decision: Decision) -> None:

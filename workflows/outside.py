@@ -71,13 +71,15 @@ class Outside:
         summary: str,
         policy: Callable[[ProcessSettings], ActivityConfig] = policies.clean_up,
     ) -> None:
-        """An effect of the clean-up: bounded in time, and a failure is logged instead of parking the run."""
+        """An effect that nothing waits for: bounded in time, and a failure is logged instead of parking the run."""
         try:
             await workflow.execute_activity_method(
                 activity, args=[request], **policies.summarised(policy(self.settings), summary)
             )
         except ActivityError as error:
-            workflow.logger.error("%s failed while the run was ending: %s", summary, describe_failure(error)[1])
+            if self._stopping and is_cancelled_exception(error):
+                raise
+            workflow.logger.error("%s: given up: %s", summary, describe_failure(error)[1])
 
     async def perform(
         self,

@@ -19,12 +19,14 @@ class TicketSweepWorkflow:
     @workflow.run
     async def run(self) -> SweepReport:
         """Sweeps once; the next one is the schedule's business."""
-        report = await workflow.execute_activity_method(
-            SweepActivities.sweep_tickets,
-            **policies.summarised(policies.SWEEP, "Read the tickets that runs wait on"),
-        )
-        await workflow.execute_activity_method(
-            SweepActivities.report_failing_runs,
-            **policies.summarised(policies.SWEEP, "Tell of runs whose code fails"),
-        )
-        return report
+        try:
+            return await workflow.execute_activity_method(
+                SweepActivities.sweep_tickets,
+                **policies.summarised(policies.SWEEP, "Read the tickets that runs wait on"),
+            )
+        finally:
+            # Also when Jira is what fails: these runs fail for another reason.
+            await workflow.execute_activity_method(
+                SweepActivities.report_failing_runs,
+                **policies.summarised(policies.SWEEP, "Tell of runs whose code fails"),
+            )

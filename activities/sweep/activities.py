@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from pydantic import BaseModel
@@ -55,6 +55,7 @@ class RunNames:
     signal: str
     ticket: SearchAttributeKey[str]
     model_id: SearchAttributeKey[str]
+    blocked: SearchAttributeKey[bool]
 
 
 class TicketHint(BaseModel):
@@ -86,17 +87,23 @@ class SweepActivities:
         async for batch in self._batches():
             report.waiting += len(batch)
             report.batches += 1
-            sightings = (await self._jira.sight_tickets(SightingsRequest(keys=list(batch)))).tickets
-            for sighting in sightings:
-                await self._tell(batch[sighting.key], sighting, report)
-            closed = await self._jira.close_duplicate_tickets(DuplicateSearchRequest(waiting=_labels(sightings)))
-            report.duplicates_closed = [*report.duplicates_closed, *closed.keys][:MAX_REPORTED]
             activity.heartbeat(report.waiting)
+            try:
+                await self._sweep(batch, report)
+            except ApplicationError as error:
+                # What Jira refuses for one batch it may do for the next; a Jira that is away is not asked further.
+                if not error.non_retryable:
+                    raise
+                activity.logger.error("A batch of the sweep was refused: %s", error.message)
+                report.unread = [*report.unread, error.message][:MAX_REPORTED]
         return report
 
     @activity.defn(name="report_failing_runs")
     async def report_failing_runs(self) -> FailingRuns:
-        """Sends one error notification for each run whose code fails; such a run cannot tell of itself."""
+        """Sends one error notification for each run whose code fails; such a run cannot tell of itself.
+
+        It is not kept open: what closes it would be the run itself, or nobody.
+        """
         told = []
         async for run in self._running("TemporalReportedProblems IS NOT NULL"):
             activity.heartbeat(run.id)
@@ -104,10 +111,19 @@ class SweepActivities:
                 told.append(run.id)
         return FailingRuns(workflow_ids=told[:MAX_REPORTED])
 
+    async def _sweep(self, batch: dict[str, str], report: SweepReport) -> None:
+        sightings = (await self._jira.sight_tickets(SightingsRequest(keys=list(batch)))).tickets
+        for sighting in sightings:
+            await self._tell(batch[sighting.key], sighting, report)
+        closed = await self._jira.close_duplicate_tickets(DuplicateSearchRequest(waiting=_labels(sightings)))
+        report.duplicates_closed = [*report.duplicates_closed, *closed.keys][:MAX_REPORTED]
+
     async def _tell(self, workflow_id: str, sighting: Sighting, report: SweepReport) -> None:
         if sighting.missing:
             report.missing = [*report.missing, sighting.key][:MAX_REPORTED]
-            request_id = f"missing:{sighting.key}"
+            # A ticket can vanish, come back and vanish again: each time is news. A run that is blocked by it is not
+            # among those that are swept.
+            request_id = f"missing:{sighting.key}:{activity.info().workflow_run_id}"
         elif sighting.verdict is not None:
             request_id = f"{sighting.issue_id}:{sighting.status_id}:{sighting.updated}"
         else:
@@ -128,7 +144,9 @@ class SweepActivities:
     async def _batches(self) -> AsyncIterator[dict[str, str]]:
         """Workflow ids by ticket key, a hundred at a time."""
         batch: dict[str, str] = {}
-        async for run in self._running(f"{self._names.ticket.name} IS NOT NULL"):
+        # A blocked run reads its ticket when it is resumed.
+        waiting = f"{self._names.ticket.name} IS NOT NULL AND {self._names.blocked.name} = false"
+        async for run in self._running(waiting):
             key = run.typed_search_attributes.get(self._names.ticket)
             if key:
                 batch[key] = run.id
@@ -149,14 +167,13 @@ class SweepActivities:
             activity.logger.error("Run %s of %s fails its workflow task", run.run_id, run.id)
             return False
         request = NotificationRequest(
-            run=RunIdentity(workflow_id=run.id, run_id=run.run_id, started_at=_started(run)),
+            run=RunIdentity(workflow_id=run.id, run_id=run.run_id, started_at=run.start_time),
             purpose="workflow-task-failing",
             type=NotificationType.PROCESS,
             severity=Severity.ERROR,
             message=f"The process of {run.id} fails in its own code and stands still. "
             "Look at the run's history in Temporal and deploy a worker that can carry it.",
             model_id=model_id,
-            open=True,
         )
         try:
             await self._modelop.send_notification(request)
@@ -176,7 +193,3 @@ def _labels(sightings: list[Sighting]) -> dict[str, str]:
         for label in sighting.labels
         if label.startswith(RUN_LABEL_PREFIX) and not sighting.missing
     }
-
-
-def _started(run: WorkflowExecution) -> datetime:
-    return run.start_time

@@ -11,8 +11,11 @@ class SweepReport(BaseModel):
     waiting: int = Field(default=0, description="runs that wait on a ticket")
     batches: int = Field(default=0, description="bulk reads in Jira, each of at most 100 tickets")
     signalled: list[str] = Field(default_factory=list, description="workflow ids, at most 100 of them")
-    signals: int = Field(default=0, description="tickets that are decided or missing, told to their runs")
+    signals: int = Field(
+        default=0, description="tickets that are decided or missing; the server drops what a run was told before"
+    )
     missing: list[str] = Field(default_factory=list, description="keys of tickets nobody can see, at most 100")
+    unread: list[str] = Field(default_factory=list, description="what Jira refused, one line a batch, at most 100")
     duplicates_closed: list[str] = Field(default_factory=list, description="keys, at most 100")
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from console import desk
 from console.main import main
+from console.sandbox_clients import JiraPeople
 from console.stack import RunningStack
-from sandbox.modelop.seed import NO_LABELS, NOTEBOOK
-from workflows.contract import ImplementationStatus, workflow_id
+from sandbox.modelop.seed import NO_COMPARATOR, NO_LABELS, NOTEBOOK
+from workflows.contract import BLOCKED_ATTRIBUTE, WORKFLOW_TYPE, ImplementationStatus, workflow_id
 
 
 @dataclass
@@ -71,13 +77,15 @@ def test_an_implementation_is_started_once_listed_shown_and_aborted(mlc_here: Co
         "ticket": status.waiting_on.ticket,
         "blocked": False,
         "status": "RUNNING",
+        "blocked_cause": None,
+        "blocked_message": None,
     }
     shown = mlc_here("show", workflow_id(NO_LABELS)).out
     assert status.waiting_on.ticket in shown and "waits for a person" in shown and "to come" in shown
 
     nothing_to_resume = mlc_here("resume", NO_LABELS)
     assert nothing_to_resume.code == 1
-    assert "Traceback" not in nothing_to_resume.err and NO_LABELS in nothing_to_resume.err
+    assert nothing_to_resume.err == f"mlc: {workflow_id(NO_LABELS)}: nothing to resume: the run is not blocked\n"
 
     assert mlc_here("abort", NO_LABELS, "--reason", "only a test").code == 0
     watched = mlc_here("watch", NO_LABELS)
@@ -88,6 +96,81 @@ def test_an_implementation_is_started_once_listed_shown_and_aborted(mlc_here: Co
         late = mlc_here(*command)
         assert late.code == 1
         assert "already ended" in late.err
+    assert "only a test" in mlc_here("watch", NO_LABELS).out
+
+
+def test_without_a_blocked_implementation_there_is_nothing_to_list_or_to_resume(mlc_here: Command) -> None:
+    for command in (["list", "--blocked"], ["resume", "--all"]):
+        answer = mlc_here(*command)
+        assert (answer.code, answer.out) == (0, "No implementation is blocked.\n")
+    assert json.loads(mlc_here("list", "--blocked", "--json").out) == []
+
+
+@pytest.fixture
+def missing_assets(mlc_here: Command, running_stack: RunningStack) -> Iterator[str]:
+    """The workflow id of a run that is blocked because its model has no comparator data."""
+    assert mlc_here("start", NO_COMPARATOR).code == 0
+    waiting = _until(lambda: _status(mlc_here, NO_COMPARATOR), lambda each: each.waiting_on is not None).waiting_on
+    asyncio.run(_approve(running_stack, waiting.ticket))
+    _until(lambda: _blocked(mlc_here), lambda each: len(each) == 1)
+    yield workflow_id(NO_COMPARATOR)
+    assert mlc_here("abort", NO_COMPARATOR, "--reason", "the test is over").code == 0
+    _until(lambda: _blocked(mlc_here), lambda each: each == [])
+
+
+@pytest.fixture
+def nobody_carries(running_stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The workflow id of a run that is marked as blocked and for which no worker answers."""
+    monkeypatch.setattr(desk, "ANSWER_TIMEOUT", timedelta(seconds=2))
+    monkeypatch.setattr(desk, "EXPLANATION_TIMEOUT", timedelta(seconds=2))
+    identity = workflow_id(str(uuid4()))
+
+    async def start() -> None:
+        client = await Client.connect(running_stack.addresses.temporal)
+        await client.start_workflow(
+            WORKFLOW_TYPE,
+            id=identity,
+            task_queue="nobody-polls",
+            search_attributes=TypedSearchAttributes([SearchAttributePair(BLOCKED_ATTRIBUTE, True)]),
+        )
+
+    async def terminate() -> None:
+        client = await Client.connect(running_stack.addresses.temporal)
+        await client.get_workflow_handle(identity).terminate("the test is over")
+
+    asyncio.run(start())
+    yield identity
+    asyncio.run(terminate())
+
+
+def test_blocked_implementations_are_listed_with_the_cause_and_all_are_resumed(
+    mlc_here: Command, missing_assets: str
+) -> None:
+    (listed,) = _blocked(mlc_here)
+    assert (listed["workflow_id"], listed["stage"], listed["blocked"]) == (missing_assets, "RiskTests", True)
+    assert listed["blocked_cause"] == "MissingAssets" and "COMPARATOR_DATA" in listed["blocked_message"]
+    assert "blocked: missing assets" in mlc_here("list").out
+
+    since = _since(mlc_here)
+    resumed = mlc_here("resume", "--all", "--reason", "mended")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert resumed.out == f"Resumed: {missing_assets}\n1 resumed, 0 refused\n"
+    # Nothing was mended, so the same step blocks it anew.
+    _until(lambda: _since(mlc_here), lambda each: each is not None and each > since)
+
+
+def test_resuming_all_says_what_refused_and_exits_with_1(
+    mlc_here: Command, missing_assets: str, nobody_carries: str
+) -> None:
+    _until(lambda: _blocked(mlc_here), lambda each: len(each) == 2)
+    table = mlc_here("list", "--blocked").out
+    assert "blocked: missing assets" in table and "blocked: no worker" in table
+
+    answer = mlc_here("resume", "--all")
+    assert answer.code == 1
+    assert f"Resumed: {missing_assets}" in answer.out and "1 resumed, 1 refused" in answer.out
+    (refusal,) = answer.err.splitlines()
+    assert nobody_carries in refusal and "no worker answers" in refusal and "may be carried out then" in refusal
 
 
 def test_waiting_for_a_run_that_fails_says_why_and_exits_with_1(mlc_here: Command) -> None:
@@ -117,8 +200,23 @@ def test_a_second_stack_on_the_same_data_is_refused(mlc_here: Command, command: 
     assert "already runs on this data directory" in answer.err
 
 
-def _status(mlc_here: Command) -> ImplementationStatus:
-    return ImplementationStatus.model_validate_json(mlc_here("show", NO_LABELS, "--json").out)
+def _status(mlc_here: Command, model_id: str = NO_LABELS) -> ImplementationStatus:
+    return ImplementationStatus.model_validate_json(mlc_here("show", model_id, "--json").out)
+
+
+def _blocked(mlc_here: Command) -> list[dict[str, Any]]:
+    return list(json.loads(mlc_here("list", "--blocked", "--json").out))
+
+
+def _since(mlc_here: Command) -> datetime | None:
+    """Since when the model without comparator data is blocked."""
+    blocked = _status(mlc_here, NO_COMPARATOR).blocked
+    return blocked.since if blocked else None
+
+
+async def _approve(stack: RunningStack, ticket: str) -> None:
+    async with JiraPeople(stack.addresses.jira) as people:
+        await people.decide("paul", ticket, status="Done", comment="fine")
 
 
 def _until(read: Callable[[], Any], enough: Callable[[Any], bool], attempts: int = 20) -> Any:

@@ -37,6 +37,9 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         (["abort", MODEL, "--reason", "  "], "--reason"),
         (["demo", "--scenario", "sad"], "happy"),
         (["list", "--limit", "0"], "--limit"),
+        (["list", "--all", "--blocked"], "exclude each other"),
+        (["resume"], "either an ID or --all"),
+        (["resume", MODEL, "--all"], "either an ID or --all"),
     ],
 )
 def test_wrong_use_exits_with_2_and_says_what_would_be_right(

@@ -44,6 +44,12 @@ async def visible(site: Site, ticket: str) -> None:
         await asyncio.sleep(0.05)
 
 
+async def not_blocked(site: Site, ticket: str) -> None:
+    """Waits until Temporal's list knows that the run is not blocked any more."""
+    while (await site.client.count_workflows(f"MlcTicket = '{ticket}' AND MlcBlocked = false")).count == 0:
+        await asyncio.sleep(0.05)
+
+
 async def waiting(site: Site, **request: str) -> tuple[Run, str]:
     run = await site.start(GERMAN_CREDIT, **request)
     key = await run.waiting_on("PiaApproval")
@@ -101,6 +107,30 @@ async def test_a_deleted_ticket_blocks_the_run_and_is_no_decision(site: Site) ->
     before = await events(run)
     await sweep(site.client)
     assert await events(run) == before
+    await run.abort()
+
+
+async def test_a_ticket_that_vanishes_again_is_noticed_again(site: Site) -> None:
+    run, key = await waiting(site)
+    for _ in range(2):
+        assert (await site.jira.post("/sandbox/hide", json={"issue": key, "hidden": True})).is_success
+        await not_blocked(site, key)
+        assert (await sweep(site.client)).missing == [key]
+        await run.blocked("NotFound")
+        assert (await site.jira.post("/sandbox/hide", json={"issue": key, "hidden": False})).is_success
+        await run.handle.execute_update("resume")
+        await run.until(lambda s: s.blocked is None and s.waiting_on is not None)
+    await run.abort()
+
+
+async def test_what_jira_refuses_does_not_keep_failing_runs_from_being_told(site: Site) -> None:
+    run, _ = await waiting(site)
+    fault = {"method": "POST", "path": "/rest/api/2/search", "effect": "status", "status": 400}
+    made = await site.jira.post("/faults", json=fault)
+    assert made.is_success, made.text
+    report = await sweep(site.client)
+    assert report.waiting >= 1 and any("400" in line for line in report.unread)
+    assert (await site.jira.delete("/faults")).is_success
     await run.abort()
 
 

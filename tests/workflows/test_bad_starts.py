@@ -29,6 +29,8 @@ BAD_PAYLOADS: dict[str, Any] = {
     "no model id": {"requested_by": "rita"},
     "a malformed model id": {"model_id": "../../etc"},
     "options of the wrong shape": {"model_id": str(uuid.uuid4()), "options": {"max_test_runs": "many"}},
+    "reminders beyond the calendar": {"model_id": str(uuid.uuid4()), "options": {"reminder_after": "P9000000D"}},
+    "reminders before the question": {"model_id": str(uuid.uuid4()), "options": {"reminder_after": "-P1D"}},
     "a use case of two megabytes": {"model_id": str(uuid.uuid4()), "use_case_id": "x" * 2_000_000},
     "broken JSON": RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{broken")),
     "an unknown encoding": RawValue(Payload(metadata={"encoding": b"avro/binary"}, data=b"\x00")),

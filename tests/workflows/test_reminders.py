@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.world import World, process_worker
+from tests.workflows.world import World, problem, process_worker
 
 GATES = ["PiaApproval", "ResultsApproval", "ProductionApproval"]
 
@@ -35,3 +35,17 @@ async def test_nobody_is_reminded_unless_the_caller_asked_for_it(skipping: Workf
         assert world.tickets[key].comments == []
         await process.approve(*GATES)
         await process.handle.result()
+
+
+async def test_a_reminder_that_fails_is_no_reason_to_miss_the_decision(
+    skipping: WorkflowEnvironment, world: World
+) -> None:
+    world.always["comment_ticket"] = problem("Forbidden")
+    async with process_worker(skipping.client, world) as process:
+        await process.start(reminder_after="P1D", max_reminders=1)
+        await process.waiting_on("PiaApproval")
+        await skipping.sleep(timedelta(days=2))
+        await process.until(lambda _: world.asked["comment_ticket"] > 0)
+        assert (await process.status()).blocked is None
+        await process.approve(*GATES)
+        assert (await process.handle.result()).outcome == "DEPLOYED"

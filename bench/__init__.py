@@ -1,0 +1,1 @@
+"""What is run by hand, apart from the tests: measurements and drills."""
