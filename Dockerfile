@@ -1,13 +1,16 @@
-# One image for worker, relay and the local sandboxes. Built from the hashed lock; nothing else is installed.
+# One image for worker, relay and the local sandboxes. Everything that is installed comes from the hashed locks.
 FROM python:3.12-slim AS build
 WORKDIR /build
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock requirements-dev.lock pyproject.toml README.md LICENSE ./
 RUN python -m venv /opt/mlc \
     && /opt/mlc/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
-# The build backend is needed for this one step only and stays out of the final image.
-RUN python -m pip install --no-cache-dir "hatchling>=1.27" \
-    && python -m hatchling build -t wheel -d /tmp/wheel \
+# The build backend, of the version that the development lock names, stays out of the final image.
+RUN python -m venv /opt/build \
+    && awk '/^[a-z]/ {keep = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/} keep' requirements-dev.lock \
+        > /tmp/build.lock \
+    && /opt/build/bin/python -m pip install --no-cache-dir --require-hashes -r /tmp/build.lock \
+    && /opt/build/bin/python -m hatchling build -t wheel -d /tmp/wheel \
     && /opt/mlc/bin/python -m pip install --no-cache-dir --no-deps /tmp/wheel/*.whl
 
 FROM python:3.12-slim

@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint types lock clean
+.PHONY: help setup demo up test faults chaos replay-always replay-running histories lint types lock clean
 
 help:  ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,22 @@ up: $(READY)  ## start the same stack and leave it running for a person
 
 test: $(READY)  ## run all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+faults: $(READY)  ## every outside effect under every fault, counted in the sandboxes; about ten minutes
+	$(BIN)/python -m tests.faults
+
+chaos: $(READY)  ## many implementations while everything is killed and cut off; SEED=… repeats one, ten minutes at most
+	$(BIN)/python -m bench.chaos $(SEED) $(if $(DEFECT),--defect $(DEFECT))
+
+replay-always: $(READY)  ## test the workflows with every task replayed from the beginning of its history
+	REPLAY_ALWAYS=1 $(BIN)/python -m pytest tests/workflows
+
+replay-running: $(READY)  ## replay with this code every run under way on the server of TEMPORAL_ADDRESS; only reads
+	$(BIN)/python -m tests.replay.replaying
+
+# REPLACE=--replace records the newest generation anew, for code by which no run was ever started.
+histories: $(READY)  ## record histories of every shape for tests/replay (docs/changing-the-process.md)
+	$(BIN)/python -m tests.replay.record $(REPLACE)
 
 lint: $(READY)  ## style and import checks
 	$(BIN)/ruff check .

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-# Sending again cannot mend either: no such run, or an id that Temporal does not accept.
-_FINAL = {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}
+_NO_NAMESPACE = NamespaceNotFoundFailure.DESCRIPTOR.full_name
 
 
 async def signal_once(
@@ -38,7 +38,23 @@ async def signal_once(
     try:
         await client.workflow_service.signal_workflow_execution(request, timeout=timeout)
     except RPCError as error:
-        if error.status in _FINAL:
+        if _is_final(error):
             return False
         raise
     return True
+
+
+def namespace_is_unknown(error: RPCError) -> bool:
+    """Whether the namespace is what was not found: a fault of the settings, or of a server that is being set up."""
+    if error.status != RPCStatusCode.NOT_FOUND:
+        return False
+    named = any(detail.type_url.rpartition("/")[2] == _NO_NAMESPACE for detail in error.grpc_status.details)
+    # A gateway in between may drop the details.
+    return named or error.message.lower().startswith("namespace ")
+
+
+def _is_final(error: RPCError) -> bool:
+    """Sending again cannot mend either: there is no such run, or Temporal does not accept the id."""
+    if error.status == RPCStatusCode.NOT_FOUND:
+        return not namespace_is_unknown(error)
+    return error.status == RPCStatusCode.INVALID_ARGUMENT

@@ -161,7 +161,7 @@ class Performance:
             await self.desk.abort(self.workflow_id, "a new demonstration starts")
             await asyncio.wait_for(handle.result(), _LEFTOVER_SECONDS)
             return
-        await handle.terminate("a new demonstration starts")
+        await handle.terminate(reason="a new demonstration starts")
 
 
 async def perform(name: ScenarioName, running: RunningStack, console: Console) -> bool:
@@ -266,11 +266,6 @@ def _print_outcome(console: Console, ending: Ending, seconds: float) -> None:
 def _print_verdict(console: Console, name: ScenarioName, complaints: Sequence[str]) -> None:
     if not complaints:
         console.print(Text(f"\n✓ Scenario {name.value} ended as it should.", style="bold green"))
-        console.print(
-            "The links answer while the stack runs; `mlc up` starts it again with everything in place.",
-            style="dim",
-            soft_wrap=True,
-        )
         return
     console.print(Text(f"\n✗ Scenario {name.value} did not end as it should:", style="bold red"))
     for complaint in complaints:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.links import Links
 from console.faults import ConsoleFault
 from console.stack import read_running
-from worker.connection import TemporalUnreachable, connect
-from worker.data_converter import data_converter
+from worker.connection import TemporalUnreachable, connect, server_is_named
 from workflows.contract import (
     BLOCKED_ATTRIBUTE,
     MODEL_ID_ATTRIBUTE,
@@ -105,6 +103,14 @@ class Resumption:
     refusal: str = ""
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended, in words, and when."""
+
+    how: str
+    at: datetime
+
+
 def implementation_id(text: str) -> str:
     """The workflow id that a workflow id or a model id stands for.
 
@@ -123,8 +129,12 @@ def implementation_id(text: str) -> str:
 
 
 async def connect_to(address: str) -> Client:
-    """Connects to a local stack's Temporal, whatever the environment says."""
-    return await Client.connect(address, data_converter=data_converter)
+    """Connects to a local stack's Temporal, whatever the settings say.
+
+    Raises:
+        TemporalUnreachable: it does not answer.
+    """
+    return await connect(patience=PATIENCE, address=address)
 
 
 @dataclass(frozen=True)
@@ -177,11 +187,19 @@ class Desk:
             answer = await handle.query(QUERY_STATUS, result_type=ImplementationStatus, rpc_timeout=ANSWER_TIMEOUT)
         return ImplementationStatus.model_validate(answer)
 
-    async def execution(self, workflow_id: str) -> tuple[str, WorkflowExecutionStatus]:
-        """Run id and execution status of the latest run."""
+    async def ending(self, workflow_id: str) -> Ending | None:
+        """How the latest run ended, which Temporal knows also when no worker answers; None while it runs."""
         with _clear_faults(workflow_id):
             described = await self.client.get_workflow_handle(workflow_id).describe(rpc_timeout=ANSWER_TIMEOUT)
-        return described.run_id, described.status or WorkflowExecutionStatus.RUNNING
+            if described.close_time is None:
+                return None
+            try:
+                result = await self.handle(workflow_id, described.run_id).result()
+                how = f"completed with {result.outcome.value}: {result.reason}"
+            except WorkflowFailureError as error:
+                failed = described.status is WorkflowExecutionStatus.FAILED
+                how = f"{'failed with ' if failed else ''}{describe_failure(error)}"
+        return Ending(how, described.close_time)
 
     async def resume(self, workflow_id: str, reason: str | None) -> None:
         """Lets a blocked implementation go on."""
@@ -258,12 +276,14 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def open_desk(directory: Path, ui_url: str = "") -> AsyncIterator[Desk]:
-    """Connects as `TEMPORAL_ADDRESS` says, else to the local stack on `directory`, else to the default address.
+    """Connects to the server that the environment names, or the env file, or else to the local stack on `directory`.
+
+    Where none of them does, the SDK's configuration file and its default address decide.
 
     Raises:
         ConsoleFault: there is no Temporal, or it broke off.
     """
-    running = None if os.environ.get("TEMPORAL_ADDRESS") else read_running(directory)
+    running = None if server_is_named() else read_running(directory)
     try:
         if running:
             yield Desk(await connect_to(running.addresses.temporal), ui_url or running.addresses.temporal_ui)
@@ -341,4 +361,6 @@ def _remote(error: RPCError) -> str:
         return "there is no such implementation; `mlc list --all` shows those there are"
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION):
         return _NO_WORKER
+    if error.status == RPCStatusCode.UNAVAILABLE:
+        return f"Temporal does not answer: {error.message}"
     return f"Temporal refused: {error.message}"

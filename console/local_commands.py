@@ -43,6 +43,8 @@ def demo(
     as_it_should = run_until_signalled(play)
     if as_it_should is None:
         raise ConsoleFault("interrupted; every process of the stack has been ended")
+    again = "make up" if _is_plain_checkout(data_dir) else f"{_own_command()} up{_elsewhere(data_dir)}"
+    say(f"The stack is stopped and its data is kept; `{again}` brings the links back.")
     raise typer.Exit(0 if as_it_should else 1)
 
 
@@ -68,26 +70,36 @@ def _print_welcome(running: RunningStack, data_dir: Path) -> None:
     for model_id, about in SEEDED_MODELS.items():
         models.add_row(model_id, about)
     content = Table.grid()
-    example = next(iter(SEEDED_MODELS))
-    elsewhere = "" if data_dir == DEFAULT_DATA_DIRECTORY else f" --data-dir {data_dir}"
     for part in (
         Text("\n".join(_address_lines(running))),
         Text("\nPeople (user, password)", style="bold"),
         people,
         Text("\nModels to start", style="bold"),
         models,
-        Text("\nIn another terminal", style="bold"),
-        Text(f"{_own_command()} start {example} --requested-by rita --wait{elsewhere}"),
-        Text(f"{_own_command()} show {example}{elsewhere}"),
     ):
         content.add_row(part)
     out.print(Panel(content, title="The local stack is up. Ctrl-C stops it.", title_align="left", expand=False))
+    # A frame would break the commands, which people copy.
+    example = next(iter(SEEDED_MODELS))
+    say("In another terminal:")
+    say(f"{_own_command()} start {example} --requested-by rita --wait{_elsewhere(data_dir)}")
+    say(f"{_own_command()} show {example}{_elsewhere(data_dir)}")
 
 
 def _own_command() -> str:
     """How this command was called, so that people can type what they read."""
     called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return f"{sys.executable} -m console"
     return "mlc" if shutil.which("mlc") == called else called
+
+
+def _elsewhere(data_dir: Path) -> str:
+    return "" if data_dir == DEFAULT_DATA_DIRECTORY else f" --data-dir {data_dir}"
+
+
+def _is_plain_checkout(data_dir: Path) -> bool:
+    return data_dir == DEFAULT_DATA_DIRECTORY and Path("Makefile").is_file()
 
 
 def _address_lines(running: RunningStack) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 import time
 
 import typer
+from temporalio.service import RPCError
 
 from console import local_commands, operator_commands, service_commands
 from console.faults import ConsoleFault
@@ -32,6 +33,9 @@ def main() -> None:
     """The console script: one clear line instead of a traceback, and a quiet end of Temporal's threads."""
     try:
         app()
+    except RPCError as error:
+        fault(f"Temporal broke off: {error.message}")
+        sys.exit(1)
     except (ConsoleFault, SettingsError, UnsignedRelayError, TemporalUnreachable) as error:
         fault(str(error))
         sys.exit(error.exit_code if isinstance(error, ConsoleFault) else 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from pydantic import TypeAdapter
-from temporalio.client import WorkflowExecutionStatus
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from console.desk import Desk, ListedImplementation, implementation_id, open_desk
 from console.faults import ConsoleFault
@@ -16,10 +15,14 @@ from console.options import AsJson, DataDirectory, Identifier, OptionalIdentifie
 from console.output import fault, out, print_json, say
 from console.screen import StepScreen
 from console.stack import DEFAULT_DATA_DIRECTORY
-from console.views import list_table, status_view
-from workflows.contract import WORKFLOW_ID_PREFIX, ImplementationRequest, ImplementationResult, Outcome
+from console.views import ending_line, list_table, status_view
+from workflows.contract import WORKFLOW_ID_PREFIX, AbortRequest, ImplementationRequest, ImplementationResult, Outcome
 
 PANEL = "Operate"
+# Where the option is not the field's name.
+_OPTIONS = {"endpoint_config_name": "--endpoint-config"}
+
+Request = TypeVar("Request", bound=BaseModel)
 
 app = typer.Typer()
 
@@ -38,7 +41,8 @@ def start(
     data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY,
 ) -> None:
     """Start the implementation of a registered model. Starting one that runs already changes nothing."""
-    request = ImplementationRequest(
+    request = _request(
+        ImplementationRequest,
         model_id=implementation_id(model_id).removeprefix(WORKFLOW_ID_PREFIX),
         requested_by=requested_by,
         use_case_id=use_case_id,
@@ -100,11 +104,17 @@ def show(id: Identifier, as_json: AsJson = False, data_dir: DataDirectory = DEFA
 
     async def run() -> None:
         async with open_desk(data_dir) as desk:
-            status = await desk.status(workflow_id)
+            ending = None if as_json else await desk.ending(workflow_id)
+            try:
+                status = await desk.status(workflow_id)
+            except ConsoleFault:
+                # Only a worker can tell the steps, but Temporal itself knows how it ended.
+                say(ending_line(ending) if ending else "")
+                raise
             if as_json:
                 print_json(status.model_dump(mode="json"))
             else:
-                out.print(status_view(status, {}, datetime.now(UTC)))
+                out.print(status_view(status, {}, datetime.now(UTC), ending))
 
     asyncio.run(run())
 
@@ -152,15 +162,24 @@ def abort(
 ) -> None:
     """End an implementation before its time; its open ticket is commented and closed."""
     workflow_id = implementation_id(id)
-    if not reason.strip():
-        raise ConsoleFault("--reason must say why", exit_code=2)
+    request = _request(AbortRequest, reason=reason.strip())
 
     async def run() -> None:
         async with open_desk(data_dir) as desk:
-            await desk.abort(workflow_id, reason.strip())
+            await desk.abort(workflow_id, request.reason)
 
     asyncio.run(run())
     say(f"Aborted: {workflow_id}")
+
+
+def _request(shape: type[Request], **fields: str | None) -> Request:
+    try:
+        return shape(**fields)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        field = str(fault["loc"][0])
+        option = _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+        raise ConsoleFault(f"{option}: {fault['msg'].replace('String', 'it', 1)}", exit_code=2) from error
 
 
 async def _resume_all(desk: Desk, reason: str | None) -> bool:
@@ -180,9 +199,9 @@ async def _resume_all(desk: Desk, reason: str | None) -> bool:
 async def _follow(desk: Desk, workflow_id: str) -> bool:
     with StepScreen(out) as screen:
         while True:
-            _, execution = await desk.execution(workflow_id)
-            screen.show(await desk.status(workflow_id))
-            if execution is not WorkflowExecutionStatus.RUNNING:
+            ending = await desk.ending(workflow_id)
+            screen.show(await desk.status(workflow_id), ending)
+            if ending is not None:
                 break
             await asyncio.sleep(1)
     result = await desk.result(workflow_id)

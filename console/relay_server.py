@@ -9,11 +9,10 @@ from types import FrameType
 
 import uvicorn
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 
 from console.faults import ConsoleFault
 from relay.app import create_app
-from worker.connection import DEFAULT_ADDRESS
+from worker.connection import TemporalUnreachable, connect_config
 from worker.data_converter import data_converter
 from worker.settings import RelaySettings, load_relay_settings
 
@@ -25,13 +24,12 @@ async def run_relay() -> None:
 
     Raises:
         SettingsError: a setting of the relay is wrong.
+        TemporalUnreachable: the settings of Temporal are not usable.
         UnsignedRelayError: no secret is set.
         ConsoleFault: the address cannot be listened on.
     """
     settings = load_relay_settings()
-    config = ClientConfig.load_client_connect_config()
-    config.setdefault("target_host", DEFAULT_ADDRESS)
-    client = await Client.connect(**config, data_converter=data_converter, lazy=True)
+    client = await _connected_later()
     app = create_app(client=client, secrets=settings.secrets)
     # The server passes a signal on to the handler that was there before it, and the default one would turn an
     # orderly stop into a death by signal.
@@ -41,6 +39,13 @@ async def run_relay() -> None:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
         logger.info("Listening on http://%s:%d/webhooks/jira", settings.host, settings.port)
         await server.serve(sockets=[listener])
+
+
+async def _connected_later() -> Client:
+    try:
+        return await Client.connect(**connect_config(), data_converter=data_converter, lazy=True)
+    except ValueError as error:
+        raise TemporalUnreachable(f"the TEMPORAL_* settings are not usable: {error}") from error
 
 
 def _listener(settings: RelaySettings) -> socket.socket:

@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from console.desk import Ending
 from console.views import Step, StepState, step_line, steps_of, steps_table, ticket_urls
 from workflows.contract import ImplementationStatus
 
@@ -43,10 +44,10 @@ class StepScreen:
         """Prints a line."""
         self._console.print(Text(text, style=style), soft_wrap=True)
 
-    def show(self, status: ImplementationStatus) -> None:
-        """Shows where the implementation stands now."""
+    def show(self, status: ImplementationStatus, ending: Ending | None = None) -> None:
+        """Shows where the implementation stands now, or stood when it ended."""
         self._urls |= ticket_urls(status)
-        steps = steps_of(status, datetime.now(UTC))
+        steps = steps_of(status, datetime.now(UTC), ending)
         if self._live:
             self._live.update(Group(Text(), steps_table(steps, self._urls)), refresh=True)
         else:

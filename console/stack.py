@@ -69,6 +69,8 @@ async def local_stack(directory: Path, *, say: Say) -> AsyncIterator[tuple[Runni
     with owned(directory):
         supervisor = Supervisor(logs=directory / "logs")
         description = directory / "stack.json"
+        # One that was killed leaves its own behind, and its addresses would be taken for ours.
+        description.unlink(missing_ok=True)
         try:
             # Between choosing a port and listening on it lie seconds in which another stack could choose it too.
             async with one_at_a_time("sagemaker-mlc-stack", say=say):
@@ -146,9 +148,10 @@ def _services(addresses: Addresses, directory: Path) -> Sequence[Service]:
                 "sandbox.jira",
                 *_listen(addresses.jira),
                 *("--data", str(directory / "jira"), "--base-url", addresses.jira),
-                *("--webhook-url", f"{addresses.relay}/webhooks/jira", "--webhook-secret", secret),
+                *("--webhook-url", f"{addresses.relay}/webhooks/jira"),
             ),
-            plain,
+            # Everybody on the machine can read a command line.
+            {**plain, "SANDBOX_JIRA_WEBHOOK_SECRET": secret},
             _answers(f"{addresses.jira}/healthz"),
         ),
         Service("relay", _python("console", "relay"), ours, _answers(f"{addresses.relay}/readyz")),
@@ -191,8 +194,8 @@ def _settings(addresses: Addresses, secret: str) -> dict[str, str]:
         "MLC_RELAY__PORT": addresses.relay.rpartition(":")[2],
         "MLC_WORKER__TEMPORAL_UI_URL": addresses.temporal_ui,
         "MLC_WORKER__GRACEFUL_SHUTDOWN": "PT5S",
-        # Here people watch: a lost webhook is made up for before they wonder.
-        "MLC_WORKER__SWEEP_INTERVAL": "PT30S",
+        # Here people watch: a lost webhook is made up for before they give up.
+        "MLC_WORKER__SWEEP_INTERVAL": "PT2M",
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from console.desk import ListedImplementation
+from console.desk import Ending, ListedImplementation
 from workflows.contract import (
     Gate,
     ImplementationStatus,
@@ -78,17 +78,25 @@ _STEPS: Sequence[tuple[MlcStage, str, Gate | None]] = [
     (MlcStage.PRODUCTION_APPROVAL, "Production approval", Gate.PRODUCTION),
     (MlcStage.MARK_DEPLOYED, "Deployed in Production", None),
 ]
+LONGEST_DURATION = len("59 min 59 s")
 _ENDINGS = {
     MlcStage.REJECTED: StepState.REJECTED,
     MlcStage.FAILED: StepState.FAILED,
     MlcStage.ABORTED: StepState.ENDED,
     MlcStage.CANCELLED: StepState.ENDED,
 }
+_FINAL = {StepState.TO_COME, *(state for state in StepState if state.settled)}
 
 
-def steps_of(status: ImplementationStatus, now: datetime) -> list[Step]:
-    """The steps of an implementation, those to come included."""
-    return [_step(stage, name, gate, status, now) for stage, name, gate in _STEPS]
+def steps_of(status: ImplementationStatus, now: datetime, ending: Ending | None = None) -> list[Step]:
+    """The steps of an implementation, those to come included.
+
+    A run that was terminated or timed out could not record it: `ending` says so for it.
+    """
+    steps = [_step(stage, name, gate, status, ending.at if ending else now) for stage, name, gate in _STEPS]
+    if ending is None:
+        return steps
+    return [each if each.state in _FINAL else replace(each, state=StepState.ENDED, note="") for each in steps]
 
 
 def steps_table(steps: Sequence[Step], urls: Mapping[str, str]) -> Table:
@@ -97,7 +105,7 @@ def steps_table(steps: Sequence[Step], urls: Mapping[str, str]) -> Table:
     # Fixed widths keep the columns from jumping while the words in them change; only the last one gives way.
     table.add_column("Step", width=22, no_wrap=True, header_style="bold")
     table.add_column("State", width=22, header_style="bold")
-    table.add_column("Took", width=9, no_wrap=True, justify="right", header_style="bold")
+    table.add_column("Took", width=LONGEST_DURATION, no_wrap=True, justify="right", header_style="bold")
     table.add_column("Ticket", min_width=7, no_wrap=True, header_style="bold")
     table.add_column("Decided by", header_style="bold")
     for step in steps:
@@ -127,19 +135,29 @@ def step_line(step: Step, urls: Mapping[str, str]) -> str:
     return "  ".join(parts)
 
 
-def status_view(status: ImplementationStatus, urls: Mapping[str, str], now: datetime) -> Group:
-    """Everything about where an implementation stands."""
+def status_view(
+    status: ImplementationStatus, urls: Mapping[str, str], now: datetime, ending: Ending | None = None
+) -> Group:
+    """Everything about where an implementation stands, or how it ended."""
+    name = status.model_name or ("(its name was never read)" if ending else "(name not read yet)")
     parts: list[Text | Table | Panel] = [
-        Text.assemble((status.model_name or "(name not read yet)", "bold"), f"  {status.model_id}"),
+        Text.assemble((name, "bold"), f"  {status.model_id}"),
         Text(""),
-        steps_table(steps_of(status, now), {**urls, **ticket_urls(status)}),
+        steps_table(steps_of(status, now, ending), {**urls, **ticket_urls(status)}),
     ]
+    if ending:
+        return Group(*parts, Text(""), Text(ending_line(ending), style="bold"))
     if status.blocked:
         parts += [Text(""), _blocked(status)]
     if status.waiting_on:
         waiting = status.waiting_on
         parts += [Text(""), Text(f"Waits for a decision on {waiting.ticket}: {waiting.url}", style="yellow")]
     return Group(*parts)
+
+
+def ending_line(ending: Ending) -> str:
+    """When and how a run ended."""
+    return f"Ended {ending.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {ending.how}"
 
 
 def ticket_urls(status: ImplementationStatus) -> dict[str, str]:

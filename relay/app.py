@@ -1,7 +1,7 @@
 """The relay's web interface: Jira's webhook in, one answer that says what became of it.
 
 A success is answered only after Temporal has the signal. What will never succeed is answered 200 as well, since
-Jira would send it again for nothing; only what is worth sending again is answered 503.
+Jira Cloud would send it again for nothing; only what is worth sending again is answered 503.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ MAX_BODY_BYTES = 25 * 1024 * 1024
 # Bounds memory: so many bodies of the largest size at once.
 MAX_IN_FLIGHT = 16
 BODY_SECONDS = 10.0
+SIGNATURE_HEADER = "x-hub-signature"
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -55,14 +56,16 @@ class Relay:
 
     async def webhook(self, request: Request) -> Response:
         """`POST /webhooks/jira`."""
+        if not self._signatures.can_check(request.headers.get(SIGNATURE_HEADER)):
+            # Whoever holds no secret can neither take up a place nor have a body read.
+            return _refusal(_unauthorized())
         if self._in_flight >= MAX_IN_FLIGHT:
             return _answer(503, "busy", "too many deliveries at once")
         self._in_flight += 1
         try:
             return await self._take(request)
         except _Refused as refused:
-            logger.warning("webhook refused: %s (%d)", refused.reason, refused.status)
-            return _answer(refused.status, "refused", refused.reason)
+            return _refusal(refused)
         finally:
             self._in_flight -= 1
 
@@ -71,16 +74,16 @@ class Relay:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, request: Request) -> Response:
-        """`GET /readyz`: Temporal answers too, so that webhooks can be taken."""
-        if await self._signaller.ready():
+        """`GET /readyz`: Temporal answers and knows the namespace, so that webhooks can be taken."""
+        obstacle = await self._signaller.obstacle()
+        if obstacle is None:
             return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": "Temporal does not answer"}, status_code=503)
+        return JSONResponse({"status": "not ready", "reason": obstacle}, status_code=503)
 
     async def _take(self, request: Request) -> Response:
         body = await _read_body(request)
-        if not self._signatures.accepts(body, request.headers.get("x-hub-signature")):
-            # Which part is wrong is nobody's business but the administrator's.
-            raise _Refused(401, "unauthorized")
+        if not self._signatures.accepts(body, request.headers.get(SIGNATURE_HEADER)):
+            raise _unauthorized()
         request_id = _request_id(request.headers.get("x-atlassian-webhook-identifier"), body)
         try:
             delivery = read_delivery(body, event_id=request_id)
@@ -92,7 +95,8 @@ class Relay:
         try:
             signalled = await self._signaller.deliver(delivery, request_id=request_id)
         except TemporalUnavailable as error:
-            logger.warning("%s: not signalled, Jira will send it again: %s", ticket, error)
+            # Data Center never sends again.
+            logger.warning("%s: not signalled (%s); Jira Cloud sends it again, else the sweep finds it", ticket, error)
             return _answer(503, "unavailable", "Temporal did not take the signal")
         if not signalled:
             return _ignored(f"no running implementation waits for {ticket}")
@@ -146,6 +150,16 @@ def _request_id(identifier: str | None, body: bytearray) -> str:
     if identifier is not None and _REQUEST_ID.fullmatch(identifier):
         return identifier
     return hashlib.sha256(body).hexdigest()
+
+
+def _unauthorized() -> _Refused:
+    # Which part is wrong is nobody's business but the administrator's.
+    return _Refused(401, "unauthorized")
+
+
+def _refusal(refused: _Refused) -> Response:
+    logger.warning("webhook refused: %s (%d)", refused.reason, refused.status)
+    return _answer(refused.status, "refused", refused.reason)
 
 
 def _ignored(reason: str) -> Response:

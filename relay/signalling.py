@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
 
-from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, ListWorkflowExecutionsRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.signals import signal_once
+from activities.signals import namespace_is_unknown, signal_once
 from relay.delivery import MAX_WORKFLOWS, Delivery
 from workflows.contract import SIGNAL_JIRA_STATUS_CHANGED, TICKET_ATTRIBUTE, TicketStatusChanged
 
@@ -19,7 +19,7 @@ DEADLINE = timedelta(seconds=2.5)
 
 
 class TemporalUnavailable(Exception):
-    """Temporal did not take the signal in time; the delivery must come again."""
+    """Temporal did not take the signal in time, and may later."""
 
 
 class Signaller:
@@ -46,13 +46,19 @@ class Signaller:
         except (RPCError, RuntimeError, TimeoutError) as error:
             raise TemporalUnavailable(_cause(error)) from error
 
-    async def ready(self) -> bool:
-        """Whether Temporal answers."""
+    async def obstacle(self) -> str | None:
+        """Why no signal could be sent at this moment; None when nothing stands in the way."""
+        request = DescribeNamespaceRequest(namespace=self._client.namespace)
         try:
             async with asyncio.timeout(self._deadline.total_seconds()):
-                return await self._client.service_client.check_health()
-        except (RPCError, RuntimeError, TimeoutError):
-            return False
+                await self._client.workflow_service.describe_namespace(request, timeout=self._deadline)
+        except RPCError as error:
+            if namespace_is_unknown(error):
+                return f"Temporal has no namespace {self._client.namespace}"
+            return "Temporal does not answer"
+        except (RuntimeError, TimeoutError):
+            return "Temporal does not answer"
+        return None
 
     async def _waiting_for(self, ticket: str) -> list[str]:
         """Workflow ids of the running implementations whose open ticket this is.

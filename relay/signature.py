@@ -35,14 +35,26 @@ class SignatureCheck:
             raise UnsignedRelayError("an empty webhook secret: every entry of MLC_RELAY__SECRETS must hold text")
         self._keys = keys
 
+    @staticmethod
+    def can_check(header: str | None) -> bool:
+        """Whether `header` claims a signature by a known method, so that the body is worth reading."""
+        method, claimed = _split(header)
+        return method in _METHODS and bool(claimed)
+
     def accepts(self, body: bytes | bytearray, header: str | None) -> bool:
         """Whether `header` is a signature of exactly these bytes under one of the secrets."""
-        method, _, claimed = (header or "").strip().partition("=")
-        digest = _METHODS.get(method.lower())
+        method, claimed = _split(header)
+        digest = _METHODS.get(method)
         if digest is None:
             return False
         wanted = [hmac.new(key, body, digest).hexdigest().encode() for key in self._keys]
-        offered = claimed.strip().lower().encode(errors="replace")
+        offered = claimed.encode(errors="replace")
         # Every secret is compared, so that the time of an answer does not tell which of them matched.
         matches = [hmac.compare_digest(offered, signature) for signature in wanted]
         return any(matches)
+
+
+def _split(header: str | None) -> tuple[str, str]:
+    """Method and signature, in small letters."""
+    method, _, claimed = (header or "").strip().lower().partition("=")
+    return method, claimed.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ TIME_SKIPPING_SERVER = Path(sys.executable).with_name("temporal-test-server")
 UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 # A run that fails its workflow task is flagged after seconds instead of a minute.
 FLAG_PROBLEMS_EARLY = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
+
+SETTLING_SECONDS = 20.0
 
 
 @asynccontextmanager
@@ -54,6 +57,13 @@ async def time_skipping_server() -> AsyncIterator[WorkflowEnvironment]:
             )
         )
         yield environment
+
+
+async def settled(handle: WorkflowHandle[Any, Any]) -> None:
+    """Waits until the run's code has nothing to do: what it decided last is in the history."""
+    async with asyncio.timeout(SETTLING_SECONDS):
+        while (await handle.describe()).raw_description.HasField("pending_workflow_task"):
+            await asyncio.sleep(0.02)
 
 
 async def failures_in_code(handle: WorkflowHandle[Any, Any]) -> list[str]:

@@ -36,6 +36,7 @@ async def run_worker() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    logger.info("Connecting to Temporal, for up to %s", settings.worker.connect_patience)
     connecting = asyncio.ensure_future(connect(patience=settings.worker.connect_patience))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.client import (
@@ -23,6 +24,8 @@ from workflows.contract import SWEEP_SCHEDULE_ID, SWEEP_WORKFLOW_TYPE, TASK_QUEU
 async def schedule_sweep(client: Client, interval: timedelta) -> str:
     """Sees to it that the sweep runs every `interval`; doing it again changes nothing.
 
+    A schedule that somebody paused stays paused.
+
     Returns:
         What was done: `created`, `changed` or `there already`.
     """
@@ -38,14 +41,24 @@ async def schedule_sweep(client: Client, interval: timedelta) -> str:
     except ScheduleAlreadyRunningError:
         pass
     handle = client.get_schedule_handle(SWEEP_SCHEDULE_ID)
-    found = (await handle.describe()).schedule.spec.intervals
-    if [spec.every for spec in found] == [interval]:
+    if _essence((await handle.describe()).schedule) == _essence(wanted):
         return "there already"
 
     def change(current: ScheduleUpdateInput) -> ScheduleUpdate:
-        schedule = current.description.schedule
-        schedule.spec = wanted.spec
-        return ScheduleUpdate(schedule=schedule)
+        return ScheduleUpdate(schedule=replace(wanted, state=current.description.schedule.state))
 
     await handle.update(change)
     return "changed"
+
+
+def _essence(schedule: Schedule) -> tuple[object, ...]:
+    """What decides when and what a schedule runs.
+
+    Actions cannot be compared as they are: one that was read holds what the server or a person put into it in raw form.
+    """
+    action = schedule.action
+    if not isinstance(action, ScheduleActionStartWorkflow):
+        return ()
+    started = (action.workflow, action.id, action.task_queue, len(action.args), action.retry_policy)
+    limits = (action.execution_timeout, action.run_timeout, action.task_timeout)
+    return (started, limits, schedule.spec, schedule.policy)

@@ -115,12 +115,23 @@ def load_worker_settings() -> WorkerSettings:
     return _load(OwnSettings).worker
 
 
+def given_variables() -> dict[str, str]:
+    """The variables of the env file and, over them, those of the environment."""
+    env_file = _env_file()
+    written = dotenv_values(env_file) if env_file else {}
+    return {**{name: value for name, value in written.items() if value is not None}, **os.environ}
+
+
+def _env_file() -> Path | None:
+    name = os.environ.get(ENV_FILE_VARIABLE, ".env")
+    return Path(name) if name else None
+
+
 def _load(shape: type[Shape]) -> Shape:
-    env_file = os.environ.get(ENV_FILE_VARIABLE, ".env")
-    given = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+    given = given_variables()
     faults = _unknown_sections(given)
     try:
-        loaded = shape(_env_file=Path(env_file) if env_file else None)
+        loaded = shape(_env_file=_env_file())
     except UnreadableValue as error:
         faults += _unreadable(given) or [str(error)]
     except ValidationError as error:
@@ -130,7 +141,7 @@ def _load(shape: type[Shape]) -> Shape:
     return loaded
 
 
-def _unknown_sections(given: Mapping[str, str | None]) -> list[str]:
+def _unknown_sections(given: Mapping[str, str]) -> list[str]:
     """Names the variables that look like ours but belong to no section; pydantic-settings passes over them.
 
     Without two underscores only a near miss counts: orchestrators add variables made from the names of services.
@@ -164,13 +175,13 @@ def _names_in(shape: type[BaseModel]) -> Iterator[str]:
             yield name
 
 
-def _unreadable(given: Mapping[str, str | None]) -> list[str]:
+def _unreadable(given: Mapping[str, str]) -> list[str]:
     """Names the variables that should hold JSON and do not; pydantic-settings itself names only their section."""
     faults = []
     for variable, value in sorted(given.items()):
         names = variable.upper().removeprefix(PREFIX).lower().split(_LEVEL)
         kind = _type_at(Settings, names) if variable.upper().startswith(PREFIX) else None
-        if get_origin(kind) in (list, dict) and not _is_json(value or ""):
+        if get_origin(kind) in (list, dict) and not _is_json(value):
             example = '["first", "second"]' if get_origin(kind) is list else '{"name": "value"}'
             faults.append(f"{variable}: should be JSON, for example {example}")
     return faults
@@ -194,7 +205,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _fault_lines(error: ValidationError, given: Mapping[str, str | None]) -> list[str]:
+def _fault_lines(error: ValidationError, given: Mapping[str, str]) -> list[str]:
     """One line per fault. Never the value itself: it may be a secret in the wrong place."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
@@ -207,7 +218,7 @@ def _fault_lines(error: ValidationError, given: Mapping[str, str | None]) -> lis
     return lines
 
 
-def _variables_of(path: str, given: Mapping[str, str | None]) -> Sequence[str]:
+def _variables_of(path: str, given: Mapping[str, str]) -> Sequence[str]:
     """The variables that set what is at a path; the path itself if a JSON object of the section set it."""
     set_by = [name for name in sorted(given) if name.upper() == path or name.upper().startswith(path + _LEVEL)]
     return set_by or [path]

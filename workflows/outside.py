@@ -154,16 +154,15 @@ class Outside:
         self.clear_block()
 
     def clear_block(self) -> None:
-        """Ends the block, if there is one: its notification is closed, or not sent at all."""
+        """Ends the block, if there is one: its notification is closed as soon as it is known."""
         if self._board.status.blocked is None:
             return
         self._board.status.blocked = None
         self._resumed = False
         self._board.publish()
-        notice = self._notices[-1]
-        notice.over = True
-        if not notice.sent:
-            notice.task.cancel()
+        # A notification that is being sent is not cancelled: an attempt without a known end may stand in ModelOp
+        # Center already, and only the one who has its id can close it.
+        self._notices[-1].over = True
 
     def _tell_of_block(self) -> _BlockNotice:
         """Sends the block's one notification when ModelOp Center can be reached, and closes it after the block."""
@@ -184,7 +183,6 @@ class Outside:
                 sent = await self._send_until_over(request, notice)
                 if sent is None:
                     return
-                notice.sent = True
                 await workflow.wait_condition(lambda: notice.over)
                 await workflow.execute_activity_method(
                     ModelOpActivities.close_notification,
@@ -192,8 +190,7 @@ class Outside:
                     **policies.summarised(policies.BACKGROUND, "Close the notification of the block"),
                 )
             except ActivityError as error:
-                if not is_cancelled_exception(error):
-                    workflow.logger.error("The notification of a block stays open: %s", describe_failure(error)[1])
+                workflow.logger.error("The notification of a block stays open: %s", describe_failure(error)[1])
 
         notice = _BlockNotice()
         notice.task = asyncio.create_task(tell())
@@ -212,8 +209,6 @@ class Outside:
                     **policies.summarised(policies.BACKGROUND, "Tell of the block"),
                 )
             except ActivityError as error:
-                if is_cancelled_exception(error):
-                    raise
                 workflow.logger.error("The notification of a block was refused: %s", describe_failure(error)[1])
             try:
                 await workflow.wait_condition(
@@ -280,12 +275,11 @@ class Outside:
 
 
 class _BlockNotice:
-    """The one notification of one block: whether it was sent, and whether the block is over."""
+    """The one notification of one block: what sends and closes it, and whether the block is over."""
 
     task: asyncio.Task[None]
 
     def __init__(self) -> None:
-        self.sent = False
         self.over = False
 
 

@@ -55,13 +55,11 @@ def summarised(policy: ActivityConfig, summary: str) -> ActivityConfig:
 # The call touches nothing outside the worker, so it can only fail with the worker; it never gives up.
 LOCAL: ActivityConfig = {"start_to_close_timeout": timedelta(seconds=10)}
 
-# Told once ModelOp Center can be reached, however long that takes; the run itself does not wait for it. Cancelling
-# waits for the attempt under way: its notification must be known to be closed.
+# Told once ModelOp Center can be reached, however long that takes; the run itself does not wait for it.
 BACKGROUND: ActivityConfig = {
     "start_to_close_timeout": LOOK_UP_TIMEOUT,
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
     "retry_policy": _patient(0),
-    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
 # A sweep that fails is not tried for long: the next one comes in minutes and finds the same.

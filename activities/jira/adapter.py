@@ -58,11 +58,11 @@ class JiraAdapter:
     """
 
     def __init__(self, settings: JiraSettings) -> None:
-        self._settings = settings
         self._url = str(settings.url).rstrip("/")
         self._site_url = str(settings.site_url or settings.url).rstrip("/")
         self._connection = JiraConnection(settings)
         self._myself: User | None = None
+        self._explain_create = functools.partial(failures.explain_create, wait=settings.ambiguous_wait)
 
     async def aclose(self) -> None:
         """Waits for the calls under way and closes all connections."""
@@ -111,7 +111,6 @@ class JiraAdapter:
         """
         body = {"fields": dict(fields)}
         listed = [{"key": key, "value": value} for key, value in properties.items()]
-        explain = functools.partial(failures.explain_create, wait=self._settings.ambiguous_wait)
 
         def create(client: JIRA) -> CreatedIssue:
             try:
@@ -122,7 +121,7 @@ class JiraAdapter:
                 answer = post(client, "issue", body)
             return CreatedIssue.model_validate(answer)
 
-        return await self._connection.call("POST issue", create, explain)
+        return await self._connection.call("POST issue", create, self._explain_create)
 
     async def search_by_labels(self, labels: Sequence[str], known: Sequence[str] = ()) -> list[Issue]:
         """All issues with any of the labels that the index knows by now, lowest id first; status and labels only.
@@ -196,6 +195,9 @@ class JiraAdapter:
             issue_id: numeric id of the ticket.
             filename: shown to people; old Data Center versions have trouble with names beyond ASCII.
             content: the bytes, stored as they are; not empty.
+
+        Raises:
+            UnclearCreationError: whether it was attached is not known, see `create`.
         """
         path = f"{_issue_path(issue_id)}/attachments"
 
@@ -209,7 +211,7 @@ class JiraAdapter:
                 raise failures.SizeMismatchError(filename, len(content), file.size)
             return _attachment(file)
 
-        return await self._connection.call(f"POST {path}", attach)
+        return await self._connection.call(f"POST {path}", attach, self._explain_create)
 
     async def download(self, attachment_id: str) -> bytes:
         """The bytes of an attachment, fetched by its id, so that a newer file of the same name is never taken.
@@ -238,15 +240,19 @@ class JiraAdapter:
             issue_id: numeric id of the ticket.
             mark: 24 hexadecimal digits that name this comment.
             text: wiki markup.
+
+        Raises:
+            UnclearCreationError: whether it was written is not known, see `create`.
         """
         path = f"{_issue_path(issue_id)}/comment"
         last_line = f"{{color:{MARK_COLOR}}}mlc:{mark}{{color}}"
 
-        def comment(client: JIRA) -> None:
-            if not any(last_line in comment.body for comment in _pages(client, path, Page[Comment])):
-                post(client, path, {"body": f"{text}\n\n{last_line}"})
+        def stands(client: JIRA) -> bool:
+            return any(last_line in comment.body for comment in _pages(client, path, Page[Comment]))
 
-        await self._connection.call(f"POST {path}", comment)
+        if not await self._connection.call(f"GET {path}", stands):
+            body = {"body": f"{text}\n\n{last_line}"}
+            await self._connection.call(f"POST {path}", lambda client: post(client, path, body), self._explain_create)
 
     async def link(self, issue_id: str, *, global_id: str, url: str, title: str) -> bool:
         """Adds or renews a remote link; returns False where Jira does not let the service account do that."""

@@ -38,7 +38,7 @@ class NotSignedInError(ValueError):
 
 
 class UnclearCreationError(ApplicationError):
-    """Whether a ticket was created is not known."""
+    """Whether a ticket, a file or a comment was created is not known."""
 
 
 class SizeMismatchError(ValueError):
@@ -69,21 +69,21 @@ def explain(call: str, error: Exception) -> ApplicationError:
 
 
 def explain_create(call: str, error: Exception, wait: timedelta) -> ApplicationError:
-    """The error to raise for a failed attempt to create a ticket.
+    """The error to raise for a failed attempt to create a ticket, a file or a comment.
 
     Jira knows no idempotency keys. Unless the failure proves that nothing was created, the next attempt has to wait
-    until a search would find the ticket.
+    until it would find what was: the search index lags behind, and a request that timed out may be carried out yet.
 
     Args:
         call: method and path.
         error: one of `FAILURES`.
-        wait: how long the search index may lag behind.
+        wait: how long either may take.
     """
     told = explain(call, error)
     if certainly_not_done(error):
         return told
     return UnclearCreationError(
-        f"{told.message}; whether the ticket was created is not known, it is looked for before another is asked for",
+        f"{told.message}; whether it was created is not known, it is looked for before another is asked for",
         type=told.type,
         next_retry_delay=max(wait, told.next_retry_delay or wait),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sqlite3
 import sys
@@ -17,6 +18,7 @@ from sandbox.jira.edition import Edition
 from sandbox.jira.faults import JiraFaults
 
 LONGEST_RETRY_SECONDS = 3600
+WEBHOOK_SECRET_VARIABLE = "SANDBOX_JIRA_WEBHOOK_SECRET"
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -35,7 +37,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the database")
     parser.add_argument("--base-url", metavar="URL", help="what clients reach this server as")
     parser.add_argument("--webhook-url", metavar="URL", help="where to deliver webhooks of every issue event")
-    parser.add_argument("--webhook-secret", metavar="SECRET", help="signs those webhooks (X-Hub-Signature)")
+    parser.add_argument(
+        "--webhook-secret",
+        metavar="SECRET",
+        help=f"signs those webhooks (X-Hub-Signature); {WEBHOOK_SECRET_VARIABLE} in the environment keeps it out of"
+        " the list of processes",
+    )
     parser.add_argument(
         "--webhook-retry-seconds",
         type=float,
@@ -73,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data=arguments.data,
         base_url=arguments.base_url or f"http://{reachable}:{arguments.port}",
         webhook_url=arguments.webhook_url,
-        webhook_secret=arguments.webhook_secret,
+        webhook_secret=arguments.webhook_secret or os.environ.get(WEBHOOK_SECRET_VARIABLE) or None,
         upload_limit=arguments.upload_limit,
         edition=Edition(arguments.edition),
         webhook_retry_seconds=arguments.webhook_retry_seconds or DEFAULT_RETRY_SECONDS,

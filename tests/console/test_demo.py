@@ -44,6 +44,7 @@ def test_mlc_demo_deploys_the_model_saves_the_reviewed_document_and_leaves_no_pr
     assert code == 0, printed
     assert demo.all_gone(), f"left behind: {demo.family()}"
     assert "DEPLOYED" in printed and "ended as it should" in printed
+    assert f"up --data-dir {tmp_path / 'data'}` brings the links back" in printed.splitlines()[-1]
     for person in ("Paul Privacy", "Vera Reviewer", "Aaron Approver"):
         assert f"decided by {person}" in printed
     assert "is taken, temporal uses" in printed, "the other stack holds the usual port"
@@ -78,7 +79,7 @@ async def test_a_failed_test_job_is_mended_and_run_again_with_both_attempts_kept
 async def test_a_missing_asset_blocks_until_it_is_added_and_the_run_resumed(running_stack: RunningStack) -> None:
     as_it_should, printed, status = await play(ScenarioName.MISSING_ASSET, running_stack)
     assert as_it_should, printed
-    assert "blocked" in printed and "COMPARATOR_DATA" not in status.model_name
+    assert "blocked  (MissingAssets)" in printed
     assert status.blocked is None
     assert await _snapshot_state(running_stack, status) == "DEPLOYED"
 

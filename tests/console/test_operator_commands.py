@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError
 
 from console import desk
 from console.main import main
 from console.sandbox_clients import JiraPeople
 from console.stack import RunningStack
-from sandbox.modelop.seed import NO_COMPARATOR, NO_LABELS, NOTEBOOK
+from sandbox.modelop.seed import GERMAN_CREDIT, NO_COMPARATOR, NO_LABELS, NOTEBOOK
 from workflows.contract import BLOCKED_ATTRIBUTE, WORKFLOW_TYPE, ImplementationStatus, workflow_id
 
 
@@ -44,6 +47,7 @@ def mlc_here(
     def run(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["mlc", *arguments, "--data-dir", str(running_stack.directory)])
         monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+        monkeypatch.setenv("MLC_ENV_FILE", "")
         with pytest.raises(SystemExit) as ending:
             main()
         captured = capsys.readouterr()
@@ -97,6 +101,9 @@ def test_an_implementation_is_started_once_listed_shown_and_aborted(mlc_here: Co
         assert late.code == 1
         assert "already ended" in late.err
     assert "only a test" in mlc_here("watch", NO_LABELS).out
+    ended = mlc_here("show", NO_LABELS).out
+    assert "completed with ABORTED" in ended and "only a test" in ended and "ended here" in ended
+    assert "waits for a person" not in ended and "Waits for a decision" not in ended
 
 
 def test_without_a_blocked_implementation_there_is_nothing_to_list_or_to_resume(mlc_here: Command) -> None:
@@ -136,7 +143,9 @@ def nobody_carries(running_stack: RunningStack, monkeypatch: pytest.MonkeyPatch)
 
     async def terminate() -> None:
         client = await Client.connect(running_stack.addresses.temporal)
-        await client.get_workflow_handle(identity).terminate("the test is over")
+        # The test may have ended it already.
+        with contextlib.suppress(RPCError):
+            await client.get_workflow_handle(identity).terminate(reason="the test is over")
 
     asyncio.run(start())
     yield identity
@@ -177,6 +186,8 @@ def test_waiting_for_a_run_that_fails_says_why_and_exits_with_1(mlc_here: Comman
     answer = mlc_here("start", NOTEBOOK, "--wait")
     assert answer.code == 1
     assert "WrongModelType" in answer.err and "PYTHON" in answer.err
+    shown = mlc_here("show", NOTEBOOK).out
+    assert "failed with WrongModelType" in shown and "not read yet" not in shown
 
 
 @pytest.mark.parametrize("command", [["show"], ["watch"], ["resume"], ["abort", "--reason", "x"]])
@@ -185,6 +196,32 @@ def test_an_unknown_implementation_is_said_in_one_line(mlc_here: Command, comman
     assert answer.code == 1
     assert "no such implementation" in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+def test_a_terminated_run_shows_how_it_ended_though_no_worker_can_tell_its_steps(
+    mlc_here: Command, nobody_carries: str, running_stack: RunningStack
+) -> None:
+    async def terminate() -> None:
+        client = await Client.connect(running_stack.addresses.temporal)
+        await client.get_workflow_handle(nobody_carries).terminate(reason="a mistake")
+
+    asyncio.run(terminate())
+    answer = mlc_here("show", nobody_carries)
+    assert answer.code == 1
+    assert "it was terminated: a mistake" in answer.out and "no worker answers" in answer.err
+
+
+def test_the_commands_that_a_started_stack_offers_can_be_copied(running_stack: RunningStack) -> None:
+    offered = (running_stack.directory.parent / "up.log").read_text().splitlines()
+    command = f"start {GERMAN_CREDIT} --requested-by rita --wait --data-dir {running_stack.directory}"
+    assert any(line.endswith(command) for line in offered), offered
+
+
+def test_the_list_of_processes_does_not_tell_the_webhook_secret(running_stack: RunningStack) -> None:
+    secret = (running_stack.directory / "webhook-secret").read_bytes().strip()
+    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in running_stack.pids.values()]
+    assert len(lines) == 5 and all(lines)
+    assert not [line for line in lines if secret in line]
 
 
 def test_setup_twice_finds_everything_there(mlc_here: Command) -> None:

@@ -35,6 +35,9 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         (["resume", "' OR 1=1"], "is not the UUID of a model"),
         (["abort", MODEL], "--reason"),
         (["abort", MODEL, "--reason", "  "], "--reason"),
+        (["abort", MODEL, "--reason", "x" * 2001], "--reason: it should have at most 2000 characters"),
+        (["start", MODEL, "--requested-by", "x" * 300], "--requested-by: it should have at most 255 characters"),
+        (["start", MODEL, "--endpoint-config", "x" * 300], "--endpoint-config: it should have at most 255"),
         (["demo", "--scenario", "sad"], "happy"),
         (["list", "--limit", "0"], "--limit"),
         (["list", "--all", "--blocked"], "exclude each other"),
@@ -46,7 +49,8 @@ def test_wrong_use_exits_with_2_and_says_what_would_be_right(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert exit_code(monkeypatch, *arguments) == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said and "pydantic" not in said
 
 
 @pytest.mark.parametrize("command", [["list"], ["show", MODEL], ["start", MODEL], ["setup"]])
@@ -82,6 +86,12 @@ def test_a_relay_whose_port_is_taken_says_so(mlc: Mlc) -> None:
     assert done.returncode == 1
     assert "MLC_RELAY__PORT" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_relay_whose_tls_file_is_missing_says_so_in_one_line(mlc: Mlc) -> None:
+    done = mlc("relay", MLC_RELAY__SECRETS='["s"]', TEMPORAL_TLS_CLIENT_CERT_PATH="missing.pem")
+    assert done.returncode == 1
+    assert "missing.pem" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_worker_without_settings_names_every_variable_it_misses(mlc: Mlc) -> None:

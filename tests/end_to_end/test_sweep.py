@@ -171,7 +171,7 @@ async def test_a_duplicate_of_a_waiting_ticket_is_closed_and_decides_nothing(sit
 
 async def test_the_worker_schedules_the_sweep(site: Site) -> None:
     described = await site.client.get_schedule_handle(SWEEP_SCHEDULE_ID).describe()
-    assert [spec.every.total_seconds() for spec in described.schedule.spec.intervals] == [30]
+    assert [spec.every.total_seconds() for spec in described.schedule.spec.intervals] == [120]
 
 
 @workflow.defn(name=WORKFLOW_TYPE)

@@ -35,14 +35,14 @@ MEGABYTE = 1024 * 1024
         (b"[" * 100_000, "not JSON"),
         (b"[1, 2]", "not an object"),
         (b"null", "not an object"),
-        (b"{}", "event (none) is not used"),
+        (b"{}", "event (none) tells nothing about a decision"),
         (b'{"webhookEvent": "jira:issue_updated"}', "issue.key"),
         (b'{"webhookEvent": "jira:issue_updated", "issue": {"key": 7}}', "issue.key"),
         (json.dumps(webhook("GOV-1' OR MlcTicket = 'GOV-2")).encode(), "issue.key"),
         (json.dumps(webhook("GOV-1\n")).encode(), "issue.key"),
         (json.dumps(webhook("GOV-\u0661")).encode(), "issue.key"),
         (json.dumps(webhook("GOV-1", webhookEvent="jira:worklog_updated")).encode(), "jira:worklog_updated"),
-        (json.dumps(webhook("GOV-1", webhookEvent={"a": 1})).encode(), "not used"),
+        (json.dumps(webhook("GOV-1", webhookEvent={"a": 1})).encode(), "tells nothing"),
     ],
 )
 async def test_signed_nonsense_is_answered_200_and_says_what_is_wrong(relay_url: str, body: bytes, reason: str) -> None:
@@ -87,6 +87,36 @@ async def test_too_many_deliveries_at_once_are_sent_away_and_may_come_again(rela
             writer.close()
     await asyncio.sleep(0.2)
     assert (await post(relay_url, b"{}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", ["", "X-Hub-Signature: \r\n", "X-Hub-Signature: sha1=00\r\n", "X-Hub-Signature: sha256\r\n"]
+)
+async def test_who_shows_no_signature_is_answered_before_the_body_and_takes_no_place(
+    relay_url: str, header: str
+) -> None:
+    unsigned = [await _open_request(relay_url, header) for _ in range(17)]
+    try:
+        for reader, _ in unsigned:
+            status = await asyncio.wait_for(reader.readline(), 3)
+            assert status.startswith(b"HTTP/1.1 401")
+        assert (await post(relay_url, b"{}")).status_code == 200
+    finally:
+        for _, writer in unsigned:
+            writer.close()
+
+
+async def test_in_an_unknown_namespace_nothing_is_taken_for_an_ended_run(temporal: Client) -> None:
+    address = temporal.service_client.config.target_host
+    astray = await Client.connect(address, namespace="elsewhere", data_converter=pydantic_data_converter)
+    with serving(astray) as url:
+        for labels in (["sagemaker-mlc-1"], []):
+            answer = await post(url, webhook("GOV-1", *labels))
+            assert (answer.status_code, answer.json()["result"]) == (503, "unavailable")
+        async with httpx.AsyncClient() as http:
+            ready = await http.get(f"{url}/readyz")
+    assert ready.status_code == 503
+    assert ready.json()["reason"] == "Temporal has no namespace elsewhere"
 
 
 async def test_only_post_is_served(relay_url: str) -> None:
@@ -146,20 +176,23 @@ async def test_a_relay_that_started_before_temporal_delivers_once_it_is_there() 
             assert answer.json() == {"result": "signalled", "workflow_ids": [run.id]}
 
 
-async def _open_request(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Sends the head of a request and never its body."""
+async def _open_request(
+    url: str, header: str = "X-Hub-Signature: sha256=00\r\n"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Sends the head of a request, with a further header, and never its body."""
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    writer.write(b"POST /webhooks/jira HTTP/1.1\r\nHost: relay\r\nContent-Length: 100\r\n\r\n")
+    writer.write(f"POST /webhooks/jira HTTP/1.1\r\nHost: relay\r\nContent-Length: 100\r\n{header}\r\n".encode())
     await writer.drain()
     return reader, writer
 
 
 async def _declare(url: str, size: int) -> tuple[int, int]:
-    """Declares a body of `size` bytes and sends it until answered; returns the status and the bytes sent."""
+    """Declares a signed body of `size` bytes and sends it until answered; returns the status and the bytes sent."""
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    writer.write(f"POST /webhooks/jira HTTP/1.1\r\nHost: relay\r\nContent-Length: {size}\r\n\r\n".encode())
+    head = f"POST /webhooks/jira HTTP/1.1\r\nHost: relay\r\nContent-Length: {size}\r\n"
+    writer.write(f"{head}X-Hub-Signature: sha256=00\r\n\r\n".encode())
     answered: asyncio.Task[bytes] = asyncio.create_task(reader.readline())
     sent = 0
     while not answered.done() and sent < size:

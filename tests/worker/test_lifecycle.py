@@ -85,7 +85,7 @@ def test_a_worker_that_starts_before_temporal_waits_for_it(tmp_path: Path) -> No
 def test_a_worker_stops_while_it_still_waits_for_temporal(tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     with worker_process(log, TEMPORAL_ADDRESS=f"127.0.0.1:{free_port()}") as process:
-        time.sleep(3)
+        wait_for(log, "Connecting to Temporal")
         process.terminate()
         assert process.wait(10) == 0
     assert "Traceback" not in log.read_text()

@@ -55,6 +55,8 @@ async def test_a_lost_answer_to_an_upload_is_retryable_and_the_file_is_listed(
         await adapter.attach(issue_id, "review.docx", b"x")
 
     assert (failure.value.type, failure.value.non_retryable) == ("Unreachable", False)
+    # Until then Jira may still be storing what it was sent.
+    assert failure.value.next_retry_delay == timedelta(seconds=0.4)
     assert proxy.count("POST .*/attachments") == 1
     assert len(await adapter.list_attachments(issue_id)) == 1
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -61,6 +62,7 @@ async def test_a_lost_answer_to_a_comment_makes_no_second_one(
     await attempt(2).run(jira.comment_ticket, request)
 
     assert not failure.value.non_retryable
+    assert failure.value.next_retry_delay == timedelta(seconds=0.4)
     assert len(paul.comments(ticket.key)) == 1
 
 

@@ -105,6 +105,20 @@ async def test_a_ticket_shows_its_document_and_takes_a_comment(
     assert (comment["author"]["name"], comment["body"]) == ("vera", "Table 3 is unclear.")
 
 
+@pytest.mark.parametrize("width", [1280, 800])
+async def test_a_long_text_in_a_table_breaks_no_short_word_beside_it(
+    page: Page, service: httpx.Client, width: int
+) -> None:
+    meaning = "The residuals are not normally distributed; intervals that assume it are unreliable. " * 3
+    key = new_issue(service, description=f"||Verdict||Value||What it means||\n|FAIL|−0.240|{meaning}|")
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.goto(f"/browse/{key}")
+    for word in ("Verdict", "FAIL", "−0.240"):
+        cell = page.locator(".wiki").get_by_text(word, exact=True)
+        lines = "e => { const r = document.createRange(); r.selectNodeContents(e); return r.getClientRects().length }"
+        assert await cell.evaluate(lines) == 1, word
+
+
 async def test_the_pages_follow_what_others_do_without_losing_ones_own_text(
     page: Page, service: httpx.Client, api: httpx.AsyncClient
 ) -> None:

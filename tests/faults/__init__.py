@@ -1,0 +1,1 @@
+"""Every outside effect under every fault, counted in the outside systems themselves; run by `make faults`."""
