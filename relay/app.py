@@ -57,7 +57,7 @@ class Relay:
     async def webhook(self, request: Request) -> Response:
         """`POST /webhooks/jira`."""
         if not self._signatures.can_check(request.headers.get(SIGNATURE_HEADER)):
-            # Whoever holds no secret can neither take up a place nor have a body read.
+            # What cannot be checked is not worth a place, nor the reading of a body.
             return _refusal(_unauthorized())
         if self._in_flight >= MAX_IN_FLIGHT:
             return _answer(503, "busy", "too many deliveries at once")

@@ -20,6 +20,8 @@ from temporalio.client import (
 
 from workflows.contract import SWEEP_SCHEDULE_ID, SWEEP_WORKFLOW_TYPE, TASK_QUEUE
 
+LONGEST_SWEEP = timedelta(hours=1)
+
 
 async def schedule_sweep(client: Client, interval: timedelta) -> str:
     """Sees to it that the sweep runs every `interval`; doing it again changes nothing.
@@ -30,7 +32,13 @@ async def schedule_sweep(client: Client, interval: timedelta) -> str:
         What was done: `created`, `changed` or `there already`.
     """
     wanted = Schedule(
-        action=ScheduleActionStartWorkflow(SWEEP_WORKFLOW_TYPE, id=SWEEP_SCHEDULE_ID, task_queue=TASK_QUEUE),
+        action=ScheduleActionStartWorkflow(
+            SWEEP_WORKFLOW_TYPE,
+            id=SWEEP_SCHEDULE_ID,
+            task_queue=TASK_QUEUE,
+            # A sweep that a bad release cannot carry must not keep all later ones from starting.
+            execution_timeout=LONGEST_SWEEP,
+        ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)]),
         # A sweep that takes longer than the interval is followed by one sweep, not by a queue of them.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=interval),

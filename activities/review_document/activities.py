@@ -69,6 +69,7 @@ class ReviewDocumentActivities:
     def __init__(self, modelop: ModelOp, jira: Jira) -> None:
         self._modelop = modelop
         self._jira = jira
+        self._writing = asyncio.Lock()
 
     @activity.defn(name="prepare_review_document")
     async def prepare_review_document(self, request: ReviewDocumentRequest) -> ReviewDocument:
@@ -113,7 +114,10 @@ class ReviewDocumentActivities:
         snapshot = await self._modelop.get_snapshot(request.snapshot_id)
         result = await self._modelop.get_result(request.result_id)
         review = _review(request, snapshot, result)
-        return review, await asyncio.to_thread(_render, review)
+        # One at a time: documents that are written side by side only make each other late, and a worker that dies
+        # would take all of them along.
+        async with self._writing:
+            return review, await asyncio.to_thread(_render, review)
 
     async def _prepare(self, request: ReviewDocumentRequest) -> ReviewDocument:
         review, content = await self._written(request)

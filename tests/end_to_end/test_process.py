@@ -144,7 +144,7 @@ async def test_an_aborted_runs_ticket_is_closed_and_says_why(site: Site) -> None
 async def test_tickets_of_a_terminated_run_are_superseded_by_the_next_start(site: Site) -> None:
     run = await site.start(GERMAN_CREDIT)
     left_open = await run.waiting_on("PiaApproval")
-    await run.handle.terminate("a test of what follows")
+    await run.handle.terminate(reason="a test of what follows")
     again = await site.start(GERMAN_CREDIT)
     key = await again.waiting_on("PiaApproval")
     assert key != left_open

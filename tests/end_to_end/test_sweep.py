@@ -204,7 +204,7 @@ async def test_a_run_whose_code_fails_is_told_of_once(site: Site) -> None:
         await sweep(site.client)
         await sweep(site.client)
         told = [n for n in await site.all("notifications") if identity in n["message"]]
-        await handle.terminate("the test has seen enough")
+        await handle.terminate(reason="the test has seen enough")
         # The site's own check must not find it any more.
         while (await site.client.count_workflows(f"{query} AND ExecutionStatus = 'Running'")).count:
             await asyncio.sleep(0.1)

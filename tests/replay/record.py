@@ -49,7 +49,7 @@ async def from_the_scripted_world() -> AsyncIterator[tuple[str, WorkflowHistory]
                 latest = temporal.client.get_workflow_handle(process.started[-1].id)
                 yield name, await history_of(latest)
                 if (await latest.describe()).close_time is None:
-                    await latest.terminate("recorded")
+                    await latest.terminate(reason="recorded")
 
 
 async def from_the_local_stack() -> AsyncIterator[tuple[str, WorkflowHistory]]:

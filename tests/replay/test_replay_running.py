@@ -25,7 +25,7 @@ async def waiting(temporal: WorkflowEnvironment) -> AsyncIterator[Process]:
         await process.waiting_on("PiaApproval")
     await listed(temporal.client, 1)
     yield process
-    await process.handle.terminate("seen enough")
+    await process.handle.terminate(reason="seen enough")
     await listed(temporal.client, 0)
 
 
