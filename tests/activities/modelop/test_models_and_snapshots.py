@@ -109,7 +109,7 @@ async def test_the_search_for_the_risk_tests_ends_and_says_which_ids_to_pin(
         assert len(scripted.received) == 3
 
 
-@pytest.mark.parametrize("model_id", [str(uuid.uuid4()), "no-such-model", "../jobs", ""])
+@pytest.mark.parametrize("model_id", ["00000000-0000-4000-8000-000000000000", "no-such-model", "../jobs", ""])
 async def test_an_unknown_or_malformed_model_id_is_not_found(
     activities: ModelOpActivities, perform: Run, model_id: str
 ) -> None:
