@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults chaos replay-always replay-running histories lint types lock clean
+.PHONY: help setup demo up test test-sandboxes faults chaos replay-always replay-running histories lint types lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ up: $(READY)  ## start the same stack and leave it running for a person
 	$(BIN)/mlc up
 
 test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/sandbox
+
+test-sandboxes: $(READY)  ## run the tests of the two sandboxes themselves
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/sandbox
 
 faults: $(READY)  ## every outside effect under every fault, counted in the sandboxes; about ten minutes
 	$(BIN)/python -m tests.faults

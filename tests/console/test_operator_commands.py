@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -256,9 +257,10 @@ async def _approve(stack: RunningStack, ticket: str) -> None:
         await people.decide("paul", ticket, status="Done", comment="fine")
 
 
-def _until(read: Callable[[], Any], enough: Callable[[Any], bool], attempts: int = 20) -> Any:
-    """Reads until it is enough; each reading takes some tenths of a second by itself."""
-    for _ in range(attempts):
-        if enough(found := read()):
-            return found
-    raise AssertionError(f"not in time: {found}")
+def _until(read: Callable[[], Any], enough: Callable[[Any], bool], seconds: float = 60) -> Any:
+    """Reads until it is enough; fails with what was read last."""
+    deadline = time.monotonic() + seconds
+    while not enough(found := read()):
+        assert time.monotonic() < deadline, f"not in time: {found}"
+        time.sleep(0.1)
+    return found
