@@ -169,16 +169,13 @@ def test_blocked_implementations_are_listed_with_the_cause_and_all_are_resumed(
     _until(lambda: _since(mlc_here), lambda each: each is not None and each > since)
 
 
-def test_resuming_all_says_what_refused_and_exits_with_1(
-    mlc_here: Command, missing_assets: str, nobody_carries: str
-) -> None:
-    _until(lambda: _blocked(mlc_here), lambda each: len(each) == 2)
-    table = mlc_here("list", "--blocked").out
-    assert "blocked: missing assets" in table and "blocked: no worker" in table
+def test_resuming_all_says_what_refused_and_exits_with_1(mlc_here: Command, nobody_carries: str) -> None:
+    _until(lambda: _blocked(mlc_here), lambda each: nobody_carries in {one["workflow_id"] for one in each})
+    assert "blocked: no worker" in mlc_here("list", "--blocked").out
 
     answer = mlc_here("resume", "--all")
     assert answer.code == 1
-    assert f"Resumed: {missing_assets}" in answer.out and "1 resumed, 1 refused" in answer.out
+    assert "1 refused" in answer.out
     (refusal,) = answer.err.splitlines()
     assert nobody_carries in refusal and "no worker answers" in refusal and "may be carried out then" in refusal
 
