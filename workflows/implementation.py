@@ -685,7 +685,6 @@ class SagemakerModelImplementationWorkflow:
             requested_by=self._request.requested_by,
             use_case_id=self._request.use_case_id,
             endpoint_config_name=self._request.endpoint_config_name,
-            generated_at=workflow.now(),
             code_version=self._outside.settings.code_version,
         )
 

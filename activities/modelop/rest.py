@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -128,7 +128,7 @@ def embedded_bytes(asset: Entity) -> bytes | None:
         return None
 
 
-def created_at(entity: Entity) -> datetime | None:
+def created_at(entity: Mapping[str, Any]) -> datetime | None:
     """When an entity was created; None if it does not say so in a way that can be read."""
     value = entity.get("createdDate")
     try:

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError, plain
 from activities.jira.types import Attachment, TicketReference
+from activities.modelop.rest import created_at
 from activities.review_document.package import content_sha256, sha256
 from activities.review_document.render import render
 from activities.review_document.review import Review
@@ -201,7 +202,7 @@ def _review(request: ReviewDocumentRequest, snapshot: Mapping[str, Any], result:
         test_results=results,
         run=request.run,
         result_id=request.result_id,
-        generated_at=request.generated_at,
+        stored_at=created_at(result),
         code_version=request.code_version,
         test_runs=request.test_runs,
         decisions=request.decisions,

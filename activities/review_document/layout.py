@@ -31,6 +31,8 @@ KEPT_TOGETHER = 9
 
 MAX_ALT = 1200
 
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # ZIP knows no time before this one
+
 _FIRST_BOOKMARK = 100
 _SIGNED_NUMBER = re.compile(r"([<>≤≥]) (?=[\d−])")
 _WRAPPER = (f"<w:body {nsdecls('w')}>", "</w:body>")
@@ -197,15 +199,15 @@ class ReviewLayout:
         self._append(_block("<w:r><w:drawing/></w:r>", "Figure"))
         self._end.getprevious().find(f".//{qn('w:drawing')}").append(inline)
 
-    def save(self, *, title: str, running_title: str, generated_at: datetime) -> bytes:
+    def save(self, *, title: str, running_title: str, dated: datetime | None) -> bytes:
         """The finished file.
 
         Args:
             title: the document's title property.
             running_title: what stands at the top of every page but the first.
-            generated_at: written as the time of creation and of change.
+            dated: written as the time of creation and of change; without it, the earliest that a .docx can hold.
         """
-        written = generated_at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+        written = (dated or EARLIEST).astimezone(UTC).replace(tzinfo=None, microsecond=0)
         properties = self._document.core_properties
         properties.title, properties.subject = clean(title, 255), "Model review"
         properties.author = properties.last_modified_by = "sagemaker-mlc"

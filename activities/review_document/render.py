@@ -23,5 +23,5 @@ def render(review: Review) -> bytes:
     return layout.save(
         title=f"Model review: {review.model_name}",
         running_title=f"Model review: {review.model_name}",
-        generated_at=review.generated_at,
+        dated=review.stored_at,
     )

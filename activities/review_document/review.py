@@ -25,6 +25,7 @@ class Review:
         stored_model: the business model as JSON, as frozen in the snapshot.
         snapshot: the snapshot (DeployableModel) as JSON.
         test_results: the result's `testResults`.
+        stored_at: when the result was stored in ModelOp Center; None if it does not say.
         test_runs: all attempts, the one that the results come from last.
         decisions: what was decided before this document.
     """
@@ -34,7 +35,7 @@ class Review:
     test_results: Mapping[str, Any]
     run: RunIdentity
     result_id: str
-    generated_at: datetime
+    stored_at: datetime | None
     code_version: str
     test_runs: Sequence[TestRunRecord] = ()
     decisions: Sequence[DecisionRecord] = ()

@@ -103,7 +103,7 @@ def write_title(layout: ReviewLayout, review: Review) -> None:
             ("Implementation type", or_gap(review.metadata.get("type"))),
             ("Requested by", or_gap(review.requested_by)),
             ("Use case", _code(review.use_case_id)),
-            ("Generated", moment(review.generated_at)),
+            ("Results stored", _stored(review)),
             ("Table of limits", f"version {standard_thresholds().version}"),
         ],
         title="Title block",
@@ -499,7 +499,7 @@ def _reproducibility(layout: ReviewLayout, review: Review) -> None:
             ("Workflow id", _code(review.run.workflow_id)),
             ("Workflow run id", _code(review.run.run_id)),
             ("Run started", moment(review.run.started_at)),
-            ("Document generated", moment(review.generated_at)),
+            ("Test result stored", _stored(review)),
             ("Code version", _code(review.code_version)),
             ("Packages", ", ".join(f"{package} {_version(package)}" for package in PACKAGES)),
         ],
@@ -511,6 +511,10 @@ def _reproducibility(layout: ReviewLayout, review: Review) -> None:
         "escaped.",
         "Note",
     )
+
+
+def _stored(review: Review) -> str:
+    return moment(review.stored_at) if review.stored_at else NOT_PROVIDED
 
 
 def _version(package: str) -> str:

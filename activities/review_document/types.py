@@ -29,7 +29,8 @@ class TestRunRecord(BaseModel):
 class ReviewDocumentRequest(BaseModel):
     """Asks for the document of one review ticket; the same request yields the same bytes.
 
-    `generated_at` comes from the workflow's clock, so that an attempt that is repeated prints the same time.
+    It holds no time of its own: the document bears the date of the stored result, so that a run that is reset writes
+    the very document that was reviewed before.
     """
 
     run: RunIdentity
@@ -41,7 +42,6 @@ class ReviewDocumentRequest(BaseModel):
     requested_by: str | None = None
     use_case_id: str | None = None
     endpoint_config_name: str | None = None
-    generated_at: datetime
     code_version: str
 
 

@@ -57,3 +57,24 @@ async def test_a_run_that_is_reset_makes_no_second_ticket_snapshot_job_result_or
     assert len((await site.entity(f"deployableModels/{result.snapshot_id}"))["modelDocuments"]) == 1
     mirrored = [(n.get("assignment") or {}).get("issueId") for n in await site.all("notifications")]
     assert sorted(key for key in mirrored if key in mine) == sorted(mine)
+
+
+async def test_a_deployed_run_that_is_reset_to_before_its_document_writes_the_same_one_and_asks_nobody(
+    site: Site,
+) -> None:
+    run = await site.start(GERMAN_CREDIT)
+    await run.decide("PiaApproval", "paul")
+    review = await run.decide("ResultsApproval", "vera")
+    await run.decide("ProductionApproval", "aaron")
+    before = await run.handle.result()
+
+    execution = await reset_before(site.client, run.handle, "prepare_review_document")
+    after = await site.client.get_workflow_handle(
+        run.handle.id, run_id=execution, result_type=ImplementationResult
+    ).result()
+
+    assert after == before
+    issue = (await site.jira.get(f"/rest/api/2/issue/{review}")).json()["fields"]
+    assert [file["filename"] for file in issue["attachment"]] == [after.document.filename]
+    assert len(issue["comment"]["comments"]) == 2  # the document, and the reviewer's own
+    assert len((await site.entity(f"deployableModels/{after.snapshot_id}"))["modelDocuments"]) == 1

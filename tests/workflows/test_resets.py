@@ -57,12 +57,29 @@ async def test_a_deployed_run_that_is_reset_to_its_last_step_only_marks_again(pr
     assert world.asked["open_ticket"] == 3
 
 
-async def test_a_document_written_again_after_a_reset_is_decided_again_on_the_same_ticket(
+async def test_a_run_that_is_reset_to_before_its_document_finds_it_attached_and_decided(
     process: Process, world: World
 ) -> None:
     handle = await process.start()
     await process.approve(*GATES)
     await handle.result()
+    await reset_before(process.client, process.handle, "prepare_review_document")
+
+    result = await process.handle.result()
+    assert result.outcome is Outcome.DEPLOYED
+    assert [d.decided_by for d in result.decisions] == ["paul", "paul", "paul"]
+    first, second = world.documents
+    assert first == second
+    assert all(ticket.comments == [] for ticket in world.tickets.values())
+
+
+async def test_a_document_that_another_release_writes_differently_is_decided_again_on_the_same_ticket(
+    process: Process, world: World
+) -> None:
+    handle = await process.start()
+    await process.approve(*GATES)
+    await handle.result()
+    world.attached.clear()
     await reset_before(process.client, process.handle, "prepare_review_document")
     review = await process.waiting_on("ResultsApproval")
     await process.until(lambda _: world.tickets[review].comments != [])

@@ -66,6 +66,7 @@ class World:
         self.notifications: dict[str, modelop.NotificationRequest] = {}
         self.closed: dict[str, modelop.CloseNotificationRequest] = {}
         self.documents: list[review_document.ReviewDocumentRequest] = []
+        self.attached: dict[str, review_document.ReviewDocument] = {}
         self.archived: list[review_document.ArchiveRequest] = []
         self.deployed: list[modelop.DeployRequest] = []
         self.superseded: list[RunIdentity] = []
@@ -283,14 +284,17 @@ class World:
     ) -> review_document.ReviewDocument:
         await self._asked("prepare_review_document")
         self.documents.append(request)
-        return review_document.ReviewDocument(
-            filename="Model-Review.docx",
-            sha256="ab" * 32,
-            content_sha256="cd" * 32,
-            size=1234,
-            attachment_id="1",
-            attached_at=datetime.now(UTC),
-            verdicts={"PASS": 9, "FAIL": 1},
+        return self.attached.setdefault(
+            request.model_dump_json(),
+            review_document.ReviewDocument(
+                filename="Model-Review.docx",
+                sha256="ab" * 32,
+                content_sha256="cd" * 32,
+                size=1234,
+                attachment_id="1",
+                attached_at=datetime.now(UTC),
+                verdicts={"PASS": 9, "FAIL": 1},
+            ),
         )
 
     @activity.defn(name="verify_review_document")

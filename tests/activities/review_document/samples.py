@@ -12,7 +12,7 @@ from activities.review_document.review import Review
 from activities.review_document.types import TestRunRecord
 
 STARTED = datetime(2026, 11, 22, 13, 50, tzinfo=UTC)
-GENERATED = datetime(2026, 11, 22, 14, 5, 30, tzinfo=UTC)
+STORED = datetime(2026, 11, 22, 14, 5, 30, tzinfo=UTC)
 RUN = RunIdentity(workflow_id="sagemaker-mlc-6e5a1f0c", run_id="0f9a-run", started_at=STARTED)
 RESULT_ID = "c1d2e3f4-0000-4000-8000-000000000001"
 SNAPSHOT_ID = "058f3a61-0000-4000-8000-000000000002"
@@ -211,7 +211,7 @@ def review(
             "decisions": [pia_decision()],
             "requested_by": "rita.requester",
             "endpoint_config_name": "german-credit-config-7",
-            "generated_at": GENERATED,
+            "stored_at": STORED,
             "code_version": "0.1.0",
             **overrides,
         }

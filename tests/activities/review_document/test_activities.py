@@ -90,7 +90,6 @@ def request() -> ReviewDocumentRequest:
         test_runs=samples.test_runs({}),
         decisions=[samples.pia_decision()],
         requested_by="rita.requester",
-        generated_at=samples.GENERATED,
         code_version="0.1.0",
     )
 
