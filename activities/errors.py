@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from temporalio.exceptions import ApplicationError
 
+from activities.transport import untrusted_certificate
+
 MAX_RETRY_AFTER = timedelta(hours=1)
 MAX_DETAIL_CHARACTERS = 500
 
@@ -78,6 +80,13 @@ def answered(system: str, call: str, status: int, detail: str = "", retry_after:
 
 def unreachable(system: str, call: str, error: BaseException) -> ApplicationError:
     """The error for a call that got no answer: refused, cut, timed out, not resolved."""
+    untrusted = untrusted_certificate(error)
+    if untrusted:
+        return ApplicationError(
+            f"{system} was not asked {call}: its certificate is not accepted, {plain(untrusted)} (give the certificate "
+            "authority in this system's CA_FILE, or mend the certificate)",
+            type=OutsideError.UNREACHABLE,
+        )
     return ApplicationError(
         f"{system} did not answer {call}: {type(error).__name__} (tried again later)",
         type=OutsideError.UNREACHABLE,

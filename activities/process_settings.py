@@ -17,6 +17,9 @@ class ProcessSettings(BaseModel):
     ambiguous_wait: timedelta
     code_version: str
     aws_region: str = Field(default="", description="for links to the AWS console; empty: none")
+    reads_endpoint_config: bool = Field(
+        default=False, description="whether endpoint configurations are read and compared; runs of earlier releases: no"
+    )
 
 
 class ProcessSettingsActivities:

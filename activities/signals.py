@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pydantic import BaseModel
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
+
+from activities.observation import trace_headers
 
 _NO_NAMESPACE = NamespaceNotFoundFailure.DESCRIPTOR.full_name
 
@@ -34,6 +36,7 @@ async def signal_once(
         input=Payloads(payloads=await client.data_converter.encode([message])),
         identity=client.identity,
         request_id=request_id,
+        header=Header(fields=trace_headers()),
     )
     try:
         await client.workflow_service.signal_workflow_execution(request, timeout=timeout)

@@ -78,7 +78,13 @@ class Performance:
 
     async def start(self) -> Started:
         """Starts the implementation as the registration system would."""
-        return await self.desk.start(ImplementationRequest(model_id=self.scenario.model_id, requested_by=REQUESTER))
+        return await self.desk.start(
+            ImplementationRequest(
+                model_id=self.scenario.model_id,
+                requested_by=REQUESTER,
+                endpoint_config_name=self.scenario.endpoint_config or None,
+            )
+        )
 
     async def play(self, started: Started) -> Ending:
         """Acts and watches until the implementation ends.

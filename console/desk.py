@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
+    WorkflowHistory,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
@@ -31,6 +33,7 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.links import Links
+from console.document_verification import ReviewRecord
 from console.faults import ConsoleFault
 from console.stack import read_running
 from worker.connection import TemporalUnreachable, connect, server_is_named
@@ -47,11 +50,13 @@ from workflows.contract import (
     WORKFLOW_TYPE,
     AbortRequest,
     Blocked,
+    Gate,
     ImplementationRequest,
     ImplementationResult,
     ImplementationStatus,
     ModelId,
     ResumeRequest,
+    WaitingOn,
     workflow_id,
 )
 
@@ -180,12 +185,21 @@ class Desk:
         with _clear_faults(workflow_id):
             return await self.handle(workflow_id, run_id).result()
 
-    async def status(self, workflow_id: str) -> ImplementationStatus:
-        """Where an implementation stands, also after it ended."""
+    async def status(self, workflow_id: str, run_id: str | None = None) -> ImplementationStatus:
+        """Where an implementation stands, also after it ended; its latest run, unless another one is named."""
         with _clear_faults(workflow_id):
-            handle = self.client.get_workflow_handle(workflow_id)
+            handle = self.client.get_workflow_handle(workflow_id, run_id=run_id)
             answer = await handle.query(QUERY_STATUS, result_type=ImplementationStatus, rpc_timeout=ANSWER_TIMEOUT)
         return ImplementationStatus.model_validate(answer)
+
+    async def history(self, workflow_id: str, run_id: str | None = None) -> tuple[str, WorkflowHistory]:
+        """A run's id and its history as Temporal holds it; its latest run, unless another one is named."""
+        with _clear_faults(workflow_id):
+            described = await self.client.get_workflow_handle(workflow_id, run_id=run_id).describe(
+                rpc_timeout=ANSWER_TIMEOUT
+            )
+            handle = self.client.get_workflow_handle(workflow_id, run_id=described.run_id)
+            return described.run_id, await handle.fetch_history()
 
     async def ending(self, workflow_id: str) -> Ending | None:
         """How the latest run ended, which Temporal knows also when no worker answers; None while it runs."""
@@ -200,6 +214,24 @@ class Desk:
                 failed = described.status is WorkflowExecutionStatus.FAILED
                 how = f"{'failed with ' if failed else ''}{describe_failure(error)}"
         return Ending(how, described.close_time)
+
+    async def reviewed(self, workflow_id: str, run_id: str | None = None) -> ReviewRecord:
+        """The review document of a run, and the decision on it.
+
+        The result of a completed run tells both without a worker; any other run is asked.
+
+        Raises:
+            ConsoleFault: the run has written no document, or nobody answers for it.
+        """
+        with _clear_faults(workflow_id):
+            described = await self.client.get_workflow_handle(workflow_id, run_id=run_id).describe(
+                rpc_timeout=ANSWER_TIMEOUT
+            )
+        if described.status is WorkflowExecutionStatus.COMPLETED:
+            result = await self.result(workflow_id, described.run_id)
+            return _review_record(described, result, waiting=None)
+        status = await self.status(workflow_id, described.run_id)
+        return _review_record(described, status, waiting=status.waiting_on)
 
     async def resume(self, workflow_id: str, reason: str | None) -> None:
         """Lets a blocked implementation go on."""
@@ -331,6 +363,23 @@ def _with_block(listed: ListedImplementation, block: Blocked | None) -> ListedIm
     if block is None:
         return listed.model_copy(update={"blocked": False})
     return listed.model_copy(update={"blocked_cause": block.cause, "blocked_message": block.message})
+
+
+def _review_record(
+    run: WorkflowExecutionDescription, told: ImplementationResult | ImplementationStatus, waiting: WaitingOn | None
+) -> ReviewRecord:
+    if told.document is None:
+        raise ConsoleFault(f"{run.id} has written no review document: it stands at {told.stage}, run {run.run_id}")
+    asked_again = waiting is not None and waiting.gate is Gate.RESULTS
+    made = [decision for decision in told.decisions if decision.gate is Gate.RESULTS]
+    return ReviewRecord(
+        workflow_id=run.id,
+        run_id=run.run_id,
+        document=told.document,
+        decision=made[-1] if made and not asked_again else None,
+        ticket=waiting.ticket if asked_again and waiting else "",
+        stage=told.stage,
+    )
 
 
 @contextlib.contextmanager

@@ -110,6 +110,7 @@ def _address_lines(running: RunningStack) -> list[str]:
         "Temporal Web UI": addresses.temporal_ui,
         "Temporal": addresses.temporal,
         "Webhook relay": addresses.relay,
+        "Metrics": f"{addresses.metrics}/metrics",
         "Data and logs": str(running.directory),
     }
     return [f"{name:<17}{address}" for name, address in named.items()]

@@ -8,11 +8,19 @@ import time
 import typer
 from temporalio.service import RPCError
 
-from console import local_commands, operator_commands, service_commands
+from console import (
+    doctor,
+    document_commands,
+    evidence_commands,
+    local_commands,
+    operator_commands,
+    service_commands,
+)
 from console.faults import ConsoleFault
 from console.output import fault
 from relay.signature import UnsignedRelayError
 from worker.connection import TemporalUnreachable
+from worker.encryption import DecryptionError
 from worker.settings import SettingsError
 
 # The SDK's threads may crash an interpreter that goes down right after their last call
@@ -25,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Takes SageMaker models to production through people's approvals in Jira and records in ModelOp Center.",
 )
-for commands in (local_commands, operator_commands, service_commands):
+for commands in (local_commands, operator_commands, service_commands, document_commands, evidence_commands, doctor):
     app.add_typer(commands.app)
 
 
@@ -36,7 +44,7 @@ def main() -> None:
     except RPCError as error:
         fault(f"Temporal broke off: {error.message}")
         sys.exit(1)
-    except (ConsoleFault, SettingsError, UnsignedRelayError, TemporalUnreachable) as error:
+    except (ConsoleFault, SettingsError, UnsignedRelayError, TemporalUnreachable, DecryptionError) as error:
         fault(str(error))
         sys.exit(error.exit_code if isinstance(error, ConsoleFault) else 1)
     finally:

@@ -51,6 +51,7 @@ class Scenario:
     Attributes:
         about: the story in one sentence.
         model_id: the seeded model it is about.
+        endpoint_config: the seeded endpoint configuration that serves it; empty: the request names none.
         ending: the outcome, or the type of the failure, with which the implementation must end.
         moves: what people do at each gate.
         prepare: puts the model into the state in which the story begins.
@@ -63,6 +64,7 @@ class Scenario:
     about: str
     model_id: str
     ending: str
+    endpoint_config: str = ""
     moves: Mapping[Gate, Move] = field(default_factory=dict)
     prepare: Change | None = None
     mend: Change | None = None
@@ -117,18 +119,21 @@ SCENARIOS: Mapping[ScenarioName, Scenario] = {
         about="Three people approve, and the German Credit model is deployed.",
         model_id=GERMAN_CREDIT,
         ending=Outcome.DEPLOYED,
+        endpoint_config="german-credit-2026-11",
         moves={Gate.PIA: _PIA, Gate.RESULTS: _RESULTS, Gate.PRODUCTION: _PRODUCTION},
     ),
     ScenarioName.REJECTED: Scenario(
         about="The reviewer rejects the test results, and the implementation ends there.",
         model_id=GERMAN_CREDIT,
         ending=Outcome.REJECTED,
+        endpoint_config="german-credit-2026-11",
         moves={Gate.PIA: _PIA, Gate.RESULTS: _REJECTION},
     ),
     ScenarioName.TEST_FAILURE: Scenario(
         about="The test job fails on a second input schema; the model is mended and tested again.",
         model_id=TWO_SCHEMAS,
         ending=Outcome.DEPLOYED,
+        endpoint_config="loan-default-2026-11",
         moves={
             Gate.PIA: _PIA,
             Gate.TEST_FAILURE: _MENDED,
@@ -144,6 +149,7 @@ SCENARIOS: Mapping[ScenarioName, Scenario] = {
         about="The model has no comparator data: the implementation is blocked, mended and resumed.",
         model_id=NO_COMPARATOR,
         ending=Outcome.DEPLOYED,
+        endpoint_config="overdraft-2026-11",
         moves={Gate.PIA: _PIA, Gate.RESULTS: _RESULTS, Gate.PRODUCTION: _PRODUCTION},
         prepare=_remove_comparator,
         mend=_add_comparator,

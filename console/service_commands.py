@@ -1,26 +1,30 @@
-"""`mlc worker`, `mlc relay` and `mlc setup`: the processes of an installation and what they need."""
+"""`mlc worker`, `relay`, `codec-server` and `setup`: the processes of an installation and what they need."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
+from typing import Annotated
 
 import typer
 from temporalio.service import RPCError
 
+from console.codec_server import run_codec_server
 from console.desk import open_desk
 from console.faults import ConsoleFault
 from console.options import DataDirectory
 from console.output import out
 from console.relay_server import run_relay
 from console.stack import DEFAULT_DATA_DIRECTORY
+from worker.logs import configure_logging
 from worker.schedule import schedule_sweep
 from worker.search_attributes import register_search_attributes
-from worker.settings import load_worker_settings
+from worker.settings import LogSettings, SettingsError, load_log_settings, load_worker_settings
 from workflows.contract import SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID
 
 PANEL = "Serve"
+ListeningHost = Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default=False)]
+ListeningPort = Annotated[int | None, typer.Option("--port", help="Port.", min=1, max=65535, show_default=False)]
 
 app = typer.Typer()
 
@@ -38,6 +42,13 @@ def relay() -> None:
     """Run the relay: Jira's webhooks in, signals to Temporal out. Ends orderly on SIGTERM."""
     _log_to_stderr()
     asyncio.run(run_relay())
+
+
+@app.command(rich_help_panel=PANEL)
+def codec_server(host: ListeningHost = None, port: ListeningPort = None) -> None:
+    """Run the codec server: shows encrypted payloads in the Temporal Web UI to those who may read them."""
+    _log_to_stderr()
+    asyncio.run(run_codec_server(host=host, port=port))
 
 
 @app.command(rich_help_panel=PANEL)
@@ -64,6 +75,9 @@ def setup(data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # One line per request says nothing that the run's history does not say better.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = load_log_settings()
+    except SettingsError:
+        # Whoever reads all settings in a moment names this fault beside the others.
+        settings = LogSettings()
+    configure_logging(settings)

@@ -1,9 +1,10 @@
-"""The local stack: Temporal, the two sandboxes, relay and worker on this machine, each a process of its own."""
+"""The local stack: Temporal, the sandboxes, relay and worker on this machine, each a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import secrets
@@ -19,13 +20,25 @@ from console.faults import ConsoleFault
 from console.supervision import Service, Supervisor, free_port, is_owned, one_at_a_time, owned
 from sandbox.jira.people import find_person
 from sandbox.modelop.accounts import SERVICE_ACCOUNT
+from sandbox.sagemaker.catalogue import ACCESS_KEY, REGION, SECRET_KEY
 from workflows.contract import SEARCH_ATTRIBUTES, TASK_QUEUE
 
 DEFAULT_DATA_DIRECTORY = Path(".mlc")
 JIRA_PROJECT = "GOV"
 JIRA_SERVICE_ACCOUNT = "svc-mlc"
 HOST = "127.0.0.1"
-PREFERRED_PORTS = {"temporal": 7233, "temporal-ui": 8233, "modelop": 8090, "jira": 8081, "relay": 8085}
+PREFERRED_PORTS = {
+    "temporal": 7233,
+    "temporal-ui": 8233,
+    "modelop": 8090,
+    "jira": 8081,
+    "relay": 8085,
+    "metrics": 9464,
+    "relay-metrics": 9465,
+    "health": 9466,
+}
+SAGEMAKER_PORT = 5001
+AWS_KEYS = (ACCESS_KEY, SECRET_KEY)
 # The development server forgets closed runs after a day; people look at them later than that.
 RETENTION = "90d"
 
@@ -37,13 +50,20 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts of a running local stack answer."""
+    """Where the parts of a running local stack answer; empty is what this stack does not have.
+
+    `sagemaker` is missing where its stand-in is not installed; `health` is the worker's.
+    """
 
     temporal: str
     temporal_ui: str
     modelop: str
     jira: str
     relay: str
+    sagemaker: str = ""
+    metrics: str = ""
+    relay_metrics: str = ""
+    health: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,9 +95,16 @@ async def local_stack(directory: Path, *, say: Say) -> AsyncIterator[tuple[Runni
             # Between choosing a port and listening on it lie seconds in which another stack could choose it too.
             async with one_at_a_time("sagemaker-mlc-stack", say=say):
                 addresses = _addresses(say)
+                # Nobody needs it before a person has decided, and loading it takes longest of all.
+                in_passing = _sagemaker(addresses)
+                for service in in_passing:
+                    say(f"starting {service.name}")
+                    supervisor.launch(service)
                 for service in _services(addresses, directory):
                     say(f"starting {service.name}")
                     await supervisor.start(service)
+                for service in in_passing:
+                    await supervisor.until_ready(service)
             running = RunningStack(addresses=addresses, pids=supervisor.pids, directory=directory)
             _describe(running, description)
             yield running, supervisor
@@ -98,6 +125,11 @@ def read_running(directory: Path) -> RunningStack | None:
     except (OSError, ValueError, KeyError, TypeError):
         # It is just being started or stopped.
         return None
+
+
+def stack_settings(running: RunningStack) -> dict[str, str]:
+    """The variables with which relay and worker of a running stack were started."""
+    return _settings(running.addresses, _webhook_secret(running.directory / "webhook-secret"))
 
 
 def _describe(running: RunningStack, path: Path) -> None:
@@ -126,7 +158,25 @@ def _addresses(say: Say) -> Addresses:
         modelop=f"http://{HOST}:{ports['modelop']}",
         jira=f"http://{HOST}:{ports['jira']}",
         relay=f"http://{HOST}:{ports['relay']}",
+        metrics=f"http://{HOST}:{ports['metrics']}",
+        relay_metrics=f"http://{HOST}:{ports['relay-metrics']}",
+        health=f"http://{HOST}:{ports['health']}",
+        sagemaker=f"http://{HOST}:{free_port(SAGEMAKER_PORT, taken)}" if _has_sagemaker(say) else "",
     )
+
+
+def _has_sagemaker(say: Say) -> bool:
+    installed = all(importlib.util.find_spec(module) for module in ("boto3", "moto", "flask"))
+    if not installed:
+        say("no SageMaker: moto is not installed, so endpoint configurations are not verified")
+    return installed
+
+
+def _sagemaker(addresses: Addresses) -> Sequence[Service]:
+    if not addresses.sagemaker:
+        return []
+    command = _python("sandbox.sagemaker", *_listen(addresses.sagemaker))
+    return [Service("sagemaker", command, _plain_environment(), _answers(f"{addresses.sagemaker}/moto-api/"))]
 
 
 def _services(addresses: Addresses, directory: Path) -> Sequence[Service]:
@@ -161,14 +211,27 @@ def _services(addresses: Addresses, directory: Path) -> Sequence[Service]:
 
 def _plain_environment() -> dict[str, str]:
     """This process's environment without anything that could point the stack at somebody's real systems."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLC_", "TEMPORAL_"))}
+    foreign = ("MLC_", "TEMPORAL_", "AWS_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {
         **inherited,
+        **_aws_environment(),
         "MLC_ENV_FILE": "",
         "TEMPORAL_CONFIG_FILE": os.devnull,
         "NO_PROXY": f"{HOST},localhost",
         "no_proxy": f"{HOST},localhost",
         "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _aws_environment() -> dict[str, str]:
+    """Keys for the stand-in, and no look at the person's own profiles or at a role of this machine."""
+    return {
+        "AWS_ACCESS_KEY_ID": AWS_KEYS[0],
+        "AWS_SECRET_ACCESS_KEY": AWS_KEYS[1],
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
@@ -191,12 +254,29 @@ def _settings(addresses: Addresses, secret: str) -> dict[str, str]:
         "MLC_JIRA__AMBIGUOUS_WAIT": "PT2S",
         "MLC_RELAY__SECRETS": json.dumps([secret]),
         "MLC_RELAY__HOST": HOST,
-        "MLC_RELAY__PORT": addresses.relay.rpartition(":")[2],
+        "MLC_RELAY__PORT": _port(addresses.relay),
         "MLC_WORKER__TEMPORAL_UI_URL": addresses.temporal_ui,
         "MLC_WORKER__GRACEFUL_SHUTDOWN": "PT5S",
         # Here people watch: a lost webhook is made up for before they give up.
         "MLC_WORKER__SWEEP_INTERVAL": "PT2M",
+        **_telemetry_settings(addresses),
+        **_sagemaker_settings(addresses),
     }
+
+
+def _telemetry_settings(addresses: Addresses) -> dict[str, str]:
+    places = {
+        "MLC_RELAY__METRICS_PORT": addresses.relay_metrics,
+        "MLC_WORKER__METRICS_PORT": addresses.metrics,
+        "MLC_WORKER__HEALTH_PORT": addresses.health,
+    }
+    return {variable: _port(address) for variable, address in places.items() if address}
+
+
+def _sagemaker_settings(addresses: Addresses) -> dict[str, str]:
+    if not addresses.sagemaker:
+        return {}
+    return {"MLC_SAGEMAKER__REGION": REGION, "MLC_SAGEMAKER__ENDPOINT_URL": addresses.sagemaker}
 
 
 def _webhook_secret(path: Path) -> str:
@@ -291,6 +371,10 @@ def _answers(url: str) -> Callable[[], Awaitable[bool]]:
 
 def _python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
+
+
+def _port(address: str) -> str:
+    return address.rpartition(":")[2]
 
 
 def _listen(url: str) -> tuple[str, ...]:

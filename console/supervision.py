@@ -63,11 +63,19 @@ class Supervisor:
         Raises:
             ConsoleFault: it, or one started before it, ended, or it was not ready in time; with the tail of its log.
         """
+        self.launch(service)
+        await self.until_ready(service)
+
+    def launch(self, service: Service) -> None:
+        """Starts a service that others need not wait for; `until_ready` does."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with self._log(service).open("wb") as log:
             # Nothing may be awaited between these two, or an interruption could lose sight of the child.
             process = _spawn(service, log.fileno())
             self._running.append((service, process))
+
+    async def until_ready(self, service: Service) -> None:
+        """Returns when a launched service is ready; raises as `start` does."""
         deadline = time.monotonic() + START_SECONDS
         while not await service.ready():
             self.check()

@@ -10,8 +10,9 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from enum import StrEnum
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -19,8 +20,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client
+from temporalio.common import MetricMeter
 
+from activities import metrics, observation
 from relay.delivery import MalformedDelivery, read_delivery
+from relay.limits import DEFAULT_PER_SECOND, TokenBucket
 from relay.signalling import DEADLINE, Signaller, TemporalUnavailable
 from relay.signature import SignatureCheck
 
@@ -45,22 +49,53 @@ class _Refused(Exception):
         self.reason = reason
 
 
+class Result(StrEnum):
+    """What becomes of a delivery."""
+
+    SIGNALLED = "signalled"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+
+
+class _Answer(JSONResponse):
+    """The answer to a delivery, which says what became of it."""
+
+    def __init__(
+        self, status: int, result: Result, headers: Mapping[str, str] | None = None, **details: object
+    ) -> None:
+        super().__init__({"result": result, **details}, status_code=status, headers=headers)
+        self.result = result
+
+
 class Relay:
     """Handlers of the routes; `create_app` puts them together."""
 
-    def __init__(self, signaller: Signaller, signatures: SignatureCheck) -> None:
-        """Takes what reaches Temporal and what checks signatures."""
+    def __init__(self, signaller: Signaller, signatures: SignatureCheck, rate: TokenBucket, meter: MetricMeter) -> None:
+        """Takes what reaches Temporal, what checks signatures, what bounds deliveries per second, and what counts."""
         self._signaller = signaller
+        self._meter = meter
         self._signatures = signatures
+        self._rate = rate
         self._in_flight = 0
 
     async def webhook(self, request: Request) -> Response:
         """`POST /webhooks/jira`."""
+        with observation.delivery():
+            answer = await self._admit(request)
+        metrics.count(self._meter, metrics.WEBHOOKS, result=answer.result)
+        return answer
+
+    async def _admit(self, request: Request) -> _Answer:
         if not self._signatures.can_check(request.headers.get(SIGNATURE_HEADER)):
             # What cannot be checked is not worth a place, nor the reading of a body.
             return _refusal(_unauthorized())
         if self._in_flight >= MAX_IN_FLIGHT:
-            return _answer(503, "busy", "too many deliveries at once")
+            return _Answer(503, Result.BUSY, reason="too many deliveries at once")
+        if wait := self._rate.take():
+            # Jira Cloud sends again after a 503 as after a 429; gateways before the relay pass a 503 on unchanged.
+            return _Answer(503, Result.BUSY, {"Retry-After": str(wait)}, reason="too many deliveries per second")
         self._in_flight += 1
         try:
             return await self._take(request)
@@ -80,7 +115,7 @@ class Relay:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "not ready", "reason": obstacle}, status_code=503)
 
-    async def _take(self, request: Request) -> Response:
+    async def _take(self, request: Request) -> _Answer:
         body = await _read_body(request)
         if not self._signatures.accepts(body, request.headers.get(SIGNATURE_HEADER)):
             raise _unauthorized()
@@ -97,25 +132,37 @@ class Relay:
         except TemporalUnavailable as error:
             # Data Center never sends again.
             logger.warning("%s: not signalled (%s); Jira Cloud sends it again, else the sweep finds it", ticket, error)
-            return _answer(503, "unavailable", "Temporal did not take the signal")
+            return _Answer(503, Result.UNAVAILABLE, reason="Temporal did not take the signal")
         if not signalled:
             return _ignored(f"no running implementation waits for {ticket}")
         logger.info("%s: signalled %s", ticket, ", ".join(signalled))
-        return JSONResponse({"result": "signalled", "workflow_ids": signalled})
+        return _Answer(200, Result.SIGNALLED, workflow_ids=signalled)
 
 
-def create_app(*, client: Client, secrets: Sequence[SecretStr], deadline: timedelta = DEADLINE) -> Starlette:
+def create_app(
+    *,
+    client: Client,
+    secrets: Sequence[SecretStr],
+    deadline: timedelta = DEADLINE,
+    per_second: float = DEFAULT_PER_SECOND,
+    meter: MetricMeter = MetricMeter.noop,
+) -> Starlette:
     """Builds the relay as an ASGI application.
 
     Args:
         client: connection to Temporal; it may be a lazy one, so that the relay starts before Temporal does.
         secrets: the secrets under which Jira may sign; any of them is accepted.
         deadline: the longest that Temporal may take for one delivery.
+        per_second: how many deliveries are taken in a second in the long run; what comes faster is answered 503.
+        meter: counts deliveries.
 
     Raises:
         UnsignedRelayError: there is no secret, or one of them is empty.
     """
-    relay = Relay(Signaller(client, deadline=deadline), SignatureCheck(secrets))
+    for result in Result:
+        # A rate can only be taken of a series that is there before its first event.
+        metrics.count(meter, metrics.WEBHOOKS, 0, result=result)
+    relay = Relay(Signaller(client, deadline=deadline), SignatureCheck(secrets), TokenBucket(per_second), meter)
     return Starlette(
         routes=[
             Route("/webhooks/jira", relay.webhook, methods=["POST"]),
@@ -157,15 +204,11 @@ def _unauthorized() -> _Refused:
     return _Refused(401, "unauthorized")
 
 
-def _refusal(refused: _Refused) -> Response:
+def _refusal(refused: _Refused) -> _Answer:
     logger.warning("webhook refused: %s (%d)", refused.reason, refused.status)
-    return _answer(refused.status, "refused", refused.reason)
+    return _Answer(refused.status, Result.REFUSED, reason=refused.reason)
 
 
-def _ignored(reason: str) -> Response:
+def _ignored(reason: str) -> _Answer:
     logger.info("webhook ignored: %s", reason)
-    return _answer(200, "ignored", reason)
-
-
-def _answer(status: int, result: str, reason: str) -> Response:
-    return JSONResponse({"result": result, "reason": reason}, status_code=status)
+    return _Answer(200, Result.IGNORED, reason=reason)

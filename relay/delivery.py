@@ -17,6 +17,7 @@ from workflows.contract import WORKFLOW_ID_PREFIX, TicketStatusChanged
 EVENTS = frozenset({"jira:issue_updated", "jira:issue_deleted"})
 # A decision, or a move to another project.
 TELLING_FIELDS = frozenset({"status", "project", "Key"})
+COMMENTING = frozenset({"issue_commented", "issue_comment_edited", "issue_comment_deleted"})
 MAX_WORKFLOWS = 10
 
 _TICKET_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}-[0-9]{1,18}")
@@ -34,15 +35,18 @@ class Delivery:
     hint: TicketStatusChanged
     workflow_ids: tuple[str, ...]
     changed: frozenset[str] = frozenset()
+    only_comments: bool = False
 
     @property
     def wanted(self) -> bool:
         """Whether this kind of event can matter to an implementation.
 
         A changelog is not required. Where there is one that speaks of other fields only, such as the attachment that
-        we added ourselves, reading the ticket would show nothing new.
+        we added ourselves, or where Jira names a comment as the cause, reading the ticket would show nothing new.
         """
-        return self.event in EVENTS and (not self.changed or not self.changed.isdisjoint(TELLING_FIELDS))
+        if self.event not in EVENTS or self.only_comments:
+            return False
+        return not self.changed or not self.changed.isdisjoint(TELLING_FIELDS)
 
 
 def read_delivery(body: bytes | bytearray, *, event_id: str) -> Delivery:
@@ -70,7 +74,14 @@ def read_delivery(body: bytes | bytearray, *, event_id: str) -> Delivery:
         event_id=event_id,
         occurred_at=_moment(payload.get("timestamp")),
     )
-    return Delivery(event=event, hint=hint, workflow_ids=_workflow_ids(fields.get("labels")), changed=_changed(payload))
+    return Delivery(
+        event=event,
+        hint=hint,
+        workflow_ids=_workflow_ids(fields.get("labels")),
+        changed=_changed(payload),
+        # A comment that is written while the ticket is moved comes with a changelog.
+        only_comments=_text(payload.get("issue_event_type_name")) in COMMENTING and not payload.get("changelog"),
+    )
 
 
 def _parse(body: bytes | bytearray) -> dict[str, Any]:

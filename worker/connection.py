@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.common import HeaderCodecBehavior
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from activities.signals import namespace_is_unknown
-from worker.data_converter import data_converter
+from worker.data_converter import data_converter, load_data_converter
 from worker.settings import given_variables
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -24,6 +26,7 @@ _PREFIX = "TEMPORAL_"
 # Either says which server is meant.
 _SERVER_VARIABLES = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE")
 _PEM = b"-----BEGIN "
+_UNTRUSTED = re.compile(r"InvalidCertificate\((\w+)")
 
 
 class TemporalUnreachable(Exception):
@@ -59,18 +62,26 @@ async def connect(*, patience: timedelta = timedelta(seconds=10), address: str =
 
     Args:
         patience: how long to try.
-        address: host and port of a server without TLS, whatever the settings say; empty: as `connect_config` says.
+        address: host and port of a server without TLS and without encryption of payloads, whatever the settings say;
+            empty: as the settings say.
 
     Raises:
+        SettingsError: a setting of the encryption is wrong.
         TemporalUnreachable: there was no connection within `patience`, the namespace is not known there, or the
             configuration is not usable.
     """
     config = ClientConnectConfig(target_host=address) if address else connect_config()
+    converter = data_converter if address else load_data_converter()
     deadline = time.monotonic() + patience.total_seconds()
     pause = FIRST_PAUSE.total_seconds()
     while True:
         try:
-            client = await Client.connect(**config, data_converter=data_converter)
+            client = await Client.connect(
+                **config,
+                data_converter=converter,
+                # The header that tells activities which step they serve names the ticket.
+                header_codec_behavior=HeaderCodecBehavior.CODEC,
+            )
             await _see_namespace(client)
             return client
         except ValueError as error:
@@ -133,6 +144,13 @@ def _cause(error: BaseException) -> str:
     text = str(error)
     if "ParseError" in text:
         return "the TLS certificate or key is not readable"
+    if "NotValidForName" in text:
+        return "its certificate is for another name, which TEMPORAL_TLS_SERVER_NAME may give"
+    if untrusted := _UNTRUSTED.search(text):
+        return (
+            f"its certificate is not accepted, {untrusted[1]}; TEMPORAL_TLS_SERVER_CA_CERT_PATH names the certificate "
+            "authority"
+        )
     if "InvalidContentType" in text:
         return "the server does not speak TLS, which the settings ask for"
     if "Server connection error" in text:

@@ -1,4 +1,7 @@
-"""The one data converter of worker, client, console and replay: Pydantic JSON that no payload can break."""
+"""The one data converter of worker, client, console and replay: Pydantic JSON that no payload can break.
+
+`load_data_converter` encrypts as the settings say. `data_converter` never encrypts: it is that of the local stack.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,14 @@ from typing import Any
 
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+)
+
+from worker.encryption import EncryptionCodec, KeyRing, UnknownKeyError, refusal
+from worker.settings import load_encryption_settings
 
 
 @dataclass(frozen=True)
@@ -21,20 +32,56 @@ class TolerantPayloadConverter(PydanticPayloadConverter):
     """Pydantic's converter, except that an untyped argument that cannot be decoded becomes `UnreadablePayload`.
 
     The process takes its start and signal arguments untyped. If decoding raised, a start with a broken payload would
-    fail its workflow task for ever; so it fails the run with a clear error instead. Typed values still raise.
+    fail its workflow task for ever; so it fails the run with a clear error instead. Typed values still raise, and so
+    does everything whose key is missing here: what waits then goes on as soon as the key is added.
     """
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """Decodes the payloads; see the class for what differs from Pydantic's converter."""
+        """Decodes the payloads; see the class for what differs from Pydantic's converter.
+
+        Raises:
+            UnknownKeyError: a payload is encrypted under a key that this process does not hold.
+            DecryptionError: a typed value cannot be decrypted.
+        """
+        refusals = [why for payload in payloads if (why := refusal(payload))]
+        for why in refusals:
+            if type_hints or isinstance(why, UnknownKeyError):
+                raise why
         if type_hints:
             return super().from_payloads(payloads, type_hints)
         return [self._decode(payload) for payload in payloads]
 
     def _decode(self, payload: Payload) -> Any:
+        if why := refusal(payload):
+            return UnreadablePayload(reason=str(why))
         try:
             return super().from_payloads([payload])[0]
         except Exception as error:
             return UnreadablePayload(reason=f"{type(error).__name__}: {error}"[:200])
 
 
-data_converter = replace(pydantic_data_converter, payload_converter_class=TolerantPayloadConverter)
+def encrypting_data_converter(ring: KeyRing) -> DataConverter:
+    """The data converter that encrypts under the ring's active key, if it has one, and decrypts under any of its keys.
+
+    While it encrypts, messages and stack traces of failures are encrypted as well.
+    """
+    return replace(
+        pydantic_data_converter,
+        payload_converter_class=TolerantPayloadConverter,
+        payload_codec=EncryptionCodec(ring),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes
+        if ring.active
+        else DefaultFailureConverter,
+    )
+
+
+def load_data_converter() -> DataConverter:
+    """The data converter that the settings ask for.
+
+    Raises:
+        SettingsError: a setting of the encryption is wrong.
+    """
+    return encrypting_data_converter(load_encryption_settings().key_ring())
+
+
+data_converter = encrypting_data_converter(KeyRing())

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from worker.code_version import code_version
 from worker.connection import connect
+from worker.deployment import worker_deployment
+from worker.health import Readiness, health_server
+from worker.run_context import RunContextInterceptor
 from worker.schedule import schedule_sweep
 from worker.search_attributes import register_search_attributes
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, SettingsError, WorkerSettings, load_settings
+from worker.telemetry import census, start_telemetry
 from worker.wiring import WORKFLOWS, Wiring, wire
 from workflows.contract import SWEEP_SCHEDULE_ID, TASK_QUEUE
+
+if TYPE_CHECKING:
+    from worker.tracing import OpenTelemetryTracing
 
 logger = logging.getLogger(__name__)
 
@@ -25,39 +36,93 @@ MAX_CONCURRENT_ACTIVITIES = 500
 
 
 async def run_worker() -> None:
-    """Connects, works until SIGTERM or SIGINT, drains what is under way, and returns.
+    """Connects, works until SIGTERM or SIGINT, drains what is under way, and returns. A second signal ends it at once.
 
     Raises:
-        SettingsError: settings are missing or wrong.
+        SettingsError: settings are missing or wrong, or the address of metrics or health cannot be listened on.
         TemporalUnreachable: there was no connection to Temporal within `MLC_WORKER__CONNECT_PATIENCE`.
     """
     settings = load_settings()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    logger.info("Connecting to Temporal, for up to %s", settings.worker.connect_patience)
-    connecting = asyncio.ensure_future(connect(patience=settings.worker.connect_patience))
+    stop = _stopped_by_signals()
+    async with AsyncExitStack() as resources:
+        telemetry = start_telemetry(
+            "sagemaker-mlc-worker",
+            host=settings.worker.metrics_host,
+            port=settings.worker.metrics_port,
+            port_variable="MLC_WORKER__METRICS_PORT",
+        )
+        resources.push_async_callback(telemetry.aclose)
+        readiness = Readiness()
+        await _serve_health(settings.worker, readiness, resources)
+        client = await _connected(settings.worker, stop)
+        if client is not None:
+            await _see_to_search_attributes(client)
+            await _see_to_the_sweep(client, settings)
+            await resources.enter_async_context(census(client, telemetry.meter))
+            wiring = wire(settings, client)
+            resources.push_async_callback(wiring.aclose)
+            await _work(build_worker(client, settings, wiring, tracing=telemetry.tracing), client, readiness, stop)
+
+
+async def _work(worker: Worker, client: Client, readiness: Readiness, stop: asyncio.Event) -> None:
+    async with worker:
+        readiness.works(client, worker)
+        logger.info("Working on task queue %s of namespace %s", worker.task_queue, client.namespace)
+        await stop.wait()
+        readiness.drains()
+        logger.info("Stopping: no new work is taken, what is under way is finished; a second signal ends it now")
+
+
+async def _connected(settings: WorkerSettings, stop: asyncio.Event) -> Client | None:
+    """The connection to Temporal; None if the worker was stopped before there was one."""
+    logger.info("Connecting to Temporal, for up to %s", settings.connect_patience)
+    connecting = asyncio.ensure_future(connect(patience=settings.connect_patience))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not connecting.done():
-        connecting.cancel()
+    if connecting.done():
+        return connecting.result()
+    connecting.cancel()
+    return None
+
+
+async def _serve_health(settings: WorkerSettings, readiness: Readiness, resources: AsyncExitStack) -> None:
+    host, port = settings.health_host, settings.health_port
+    if port is None:
         return
-    client = connecting.result()
-    await _see_to_search_attributes(client)
-    await _see_to_the_sweep(client, settings)
-    wiring = wire(settings, client)
     try:
-        async with build_worker(client, settings, wiring):
-            logger.info("Working on task queue %s of namespace %s", TASK_QUEUE, client.namespace)
-            await stop.wait()
-            logger.info("Stopping: no new work is taken, what is under way is finished")
-    finally:
-        await wiring.aclose()
+        await resources.enter_async_context(health_server(host, port, readiness))
+    except OSError as error:
+        raise SettingsError(f"MLC_WORKER__HEALTH_PORT: cannot listen on {host} port {port}: {error.strerror}") from None
+    logger.info("Health on http://%s:%d/readyz", host, port)
 
 
-def build_worker(client: Client, settings: Settings, wiring: Wiring, task_queue: str = TASK_QUEUE) -> Worker:
+def _stopped_by_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+
+    def take() -> None:
+        if stop.is_set():
+            logger.warning("Ended at once by a second signal; Temporal gives what was under way to another worker")
+            logging.shutdown()
+            # Not an exit: that would wait for threads, which are what somebody does not want to wait for.
+            os._exit(0)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, take)
+    return stop
+
+
+def build_worker(
+    client: Client,
+    settings: Settings,
+    wiring: Wiring,
+    task_queue: str = TASK_QUEUE,
+    tracing: OpenTelemetryTracing | None = None,
+) -> Worker:
     """The worker as it runs in production; tests give it a task queue of its own."""
+    deployment = worker_deployment(settings.worker)
     return Worker(
         client,
         task_queue=task_queue,
@@ -66,6 +131,10 @@ def build_worker(client: Client, settings: Settings, wiring: Wiring, task_queue:
         max_concurrent_workflow_tasks=MAX_CONCURRENT_WORKFLOW_TASKS,
         max_concurrent_activities=MAX_CONCURRENT_ACTIVITIES,
         graceful_shutdown_timeout=settings.worker.graceful_shutdown,
+        deployment_config=deployment,
+        # By default the SDK hashes the code of every loaded module, which takes seconds at every start.
+        build_id=None if deployment else code_version(),
+        interceptors=[RunContextInterceptor(), *([tracing.interceptor] if tracing else [])],
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from workflows import policies, ticket_content
+from workflows import policies, run_metrics, ticket_content
 from workflows.outside import MAX_TEXT, Outside, describe_failure
 from workflows.status_board import StatusBoard
 
@@ -30,6 +30,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.process_settings import ProcessSettingsActivities
     from activities.review_document import types as review_document
     from activities.review_document.activities import ReviewDocumentActivities
+    from activities.sagemaker import types as sagemaker
+    from activities.sagemaker.activities import SageMakerActivities
     from workflows.contract import (
         QUERY_STATUS,
         SIGNAL_JIRA_STATUS_CHANGED,
@@ -98,6 +100,7 @@ class SagemakerModelImplementationWorkflow:
         self._rounds: dict[Gate, int] = {}
         self._snapshot_round = 0
         self._deployment: modelop.Deployment | None = None
+        self._endpoint: sagemaker.EndpointConfig | None = None
 
     @workflow.run
     async def run(self, payload: Any = None, *ignored: Any) -> ImplementationResult:
@@ -198,7 +201,9 @@ class SagemakerModelImplementationWorkflow:
         prerequisites = await self._outside.perform(
             ModelOpActivities.check_prerequisites,
             modelop.PrerequisitesRequest(
-                model_id=self._model.model_id, endpoint_config_name=self._request.endpoint_config_name
+                model_id=self._model.model_id,
+                endpoint_config_name=self._request.endpoint_config_name,
+                endpoint_config_is_read=self._outside.settings.reads_endpoint_config,
             ),
             summary="Look which prerequisites are in place",
         )
@@ -212,8 +217,9 @@ class SagemakerModelImplementationWorkflow:
     async def _run_risk_tests(self) -> None:
         self._board.enter(MlcStage.RISK_TESTS)
         allowed = self._request.options.max_test_runs
+        tested_before = ""
         while True:
-            risk_tests = await self._outside.perform(
+            risk_tests = self._risk_tests = await self._outside.perform(
                 ModelOpActivities.find_risk_tests, summary="Find the Standard Risk Tests snapshot"
             )
             await self._require_test_data()
@@ -229,15 +235,30 @@ class SagemakerModelImplementationWorkflow:
             run, job = await self._test(risk_tests)
             if run.result_id is not None:
                 return
-            content = ticket_content.test_failure(self._subject(), self._snapshot, run, job.url)
+            content = ticket_content.test_failure(
+                self._subject(),
+                self._snapshot,
+                run,
+                job.url,
+                earlier=self._board.status.test_runs[:-1],
+                tested_before=tested_before,
+                decisions=self._board.status.decisions,
+                url_of=self._board.links,
+            )
             await self._ask(Gate.TEST_FAILURE, content, job_id=job.job_id)
+            tested_before = self._snapshot.snapshot_id
             await self._renew_snapshot()
 
     async def _approve_results(self) -> None:
         self._board.enter(MlcStage.RESULTS_APPROVAL)
         run = self._board.status.test_runs[-1]
         content = ticket_content.review(
-            self._subject(), self._snapshot, run, self._board.status.decisions, self._board.links
+            self._subject(),
+            self._snapshot,
+            run,
+            self._board.status.decisions,
+            self._board.links,
+            summary=self._summary,
         )
         ticket = await self._open_ticket(Gate.RESULTS, content)
         # Weeks may have passed: the document names the code that writes it.
@@ -307,6 +328,7 @@ class SagemakerModelImplementationWorkflow:
     async def _mark_deployed(self) -> None:
         self._board.enter(MlcStage.MARK_DEPLOYED)
         await self._read_settings()
+        await self._verify_endpoint_config()
         self._deployment = await self._outside.perform(
             ModelOpActivities.mark_deployed,
             modelop.DeployRequest(
@@ -315,8 +337,10 @@ class SagemakerModelImplementationWorkflow:
                 fingerprint=self._snapshot.fingerprint,
                 document_sha256=self._document.sha256,
                 document_filename=self._document.filename,
+                document_provenance=self._document.provenance,
                 decisions=self._decision_records(),
                 endpoint_config_name=self._request.endpoint_config_name,
+                endpoint=self._endpoint,
                 code_version=self._outside.settings.code_version,
             ),
             summary="Mark the snapshot as deployed in production",
@@ -349,7 +373,8 @@ class SagemakerModelImplementationWorkflow:
     @workflow.update(name=UPDATE_RESUME, description='Goes on after a block: {"reason": "asset added"}.')
     def resume(self, payload: Any = None, *ignored: Any) -> None:
         """Tries the blocked step again."""
-        workflow.logger.info("Resumed: %s", ResumeRequest.model_validate(payload or {}).reason or "no reason given")
+        # The reason, which people write freely, stands in the history and not in logs.
+        workflow.logger.info("Resumed by an operator")
         self._outside.resume()
 
     @resume.validator
@@ -406,6 +431,8 @@ class SagemakerModelImplementationWorkflow:
             request=self._request,
             model=self._model,
             endpoint_config_url=aws.endpoint_config(self._request.endpoint_config_name or ""),
+            endpoint=self._endpoint,
+            endpoint_is_read=self._outside.settings.reads_endpoint_config,
         )
 
     async def _ask(self, gate: Gate, content: jira.TicketContent, job_id: str | None = None) -> None:
@@ -433,6 +460,8 @@ class SagemakerModelImplementationWorkflow:
             policy=policies.open_ticket,
             summary=f"Open the ticket: {jira.TITLES[request.gate]}",
         )
+        if not ticket.adopted:
+            run_metrics.ticket_opened(gate)
         self._board.links[ticket.key] = ticket.url
         self._opening = None
         self._board.open_ticket = ticket.key
@@ -486,6 +515,7 @@ class SagemakerModelImplementationWorkflow:
         )
         self._board.links[reading.key] = reading.url
         self._board.status.decisions.append(decision)
+        run_metrics.decided(gate, decision.verdict, workflow.now() - self._asked_at)
         self._release_ticket()
         self._board.publish()
         await self._close_mirror(reading.status, decision)
@@ -509,7 +539,8 @@ class SagemakerModelImplementationWorkflow:
             refusal = "it is older than the attached review document; read the document and decide again"
         if not refusal:
             return found
-        workflow.logger.warning("A decision on %s does not count: %s", ticket.key, refusal)
+        # Why may name people, which the ticket may and a log may not.
+        workflow.logger.warning("A decision on %s does not count; a comment on it says why", ticket.key)
         await self._outside.perform(
             JiraActivities.refuse_decision,
             jira.RefuseDecisionRequest(
@@ -545,7 +576,7 @@ class SagemakerModelImplementationWorkflow:
     async def _remind(self, gate: Gate, ticket: jira.Ticket) -> None:
         """Comments and notifies; a reminder that fails is no reason to stop waiting for the decision."""
         purpose = f"reminder:{gate}:{self._rounds[gate]}:{self._reminders}"
-        text = f"This ticket has waited for a decision since {self._asked_at:%d %B %Y, %H:%M} UTC."
+        text = ticket_content.reminder(self._asked_at)
         await self._outside.try_within_reason(
             JiraActivities.comment_ticket,
             jira.CommentRequest(run=self._outside.run, ticket=_reference(ticket), purpose=purpose, text=text),
@@ -600,6 +631,7 @@ class SagemakerModelImplementationWorkflow:
             await self._new_snapshot(supersedes=self._snapshot.snapshot_id)
 
     async def _new_snapshot(self, supersedes: str | None) -> None:
+        endpoint = await self._read_endpoint_config()
         self._snapshot_round += 1
         self._snapshot = await self._outside.perform(
             ModelOpActivities.create_snapshot,
@@ -608,13 +640,38 @@ class SagemakerModelImplementationWorkflow:
                 model_id=self._model.model_id,
                 round=self._snapshot_round,
                 endpoint_config_name=self._request.endpoint_config_name,
+                endpoint=endpoint,
                 supersedes=supersedes,
             ),
             summary="Take a snapshot of the business model",
         )
+        self._endpoint = self._snapshot.endpoint
         self._board.status.snapshot_id = self._snapshot.snapshot_id
         self._board.links[self._snapshot.snapshot_id] = self._snapshot.url
         self._board.publish()
+
+    async def _read_endpoint_config(self) -> sagemaker.EndpointConfig | None:
+        """What AWS says of the endpoint configuration now; None if none is named, or the site does not ask AWS."""
+        name = self._request.endpoint_config_name
+        if name is None or not self._outside.settings.reads_endpoint_config:
+            return None
+        return await self._outside.perform(
+            SageMakerActivities.read_endpoint_config,
+            sagemaker.EndpointConfigRequest(name=name, known_as=self._model.known_as),
+            policy=policies.sagemaker,
+            summary="Read the endpoint configuration from AWS",
+        )
+
+    async def _verify_endpoint_config(self) -> None:
+        """Parks the run unless AWS still shows what people approved."""
+        if self._endpoint is None:
+            return
+        await self._outside.perform(
+            SageMakerActivities.verify_endpoint_config,
+            sagemaker.VerifyEndpointRequest(approved=self._endpoint),
+            policy=policies.sagemaker,
+            summary="Compare the endpoint configuration with what was approved",
+        )
 
     async def _test(self, risk_tests: modelop.RiskTests) -> tuple[TestRun, modelop.TestJob]:
         """Runs the Standard Risk Tests once. The run carries a result id if, and only if, the job succeeded."""
@@ -654,9 +711,11 @@ class SagemakerModelImplementationWorkflow:
                 job_id=run.job_id,
                 snapshot_id=self._snapshot.snapshot_id,
                 model_id=self._model.model_id,
+                risk_tests_snapshot_id=self._risk_tests.snapshot_id,
             ),
             summary="Keep the test result",
         )
+        self._summary = result.summary
         run.result_id = result.result_id
         run.failed_monitors = [_failed_monitor(problem) for problem in result.failed_monitors]
         run.not_applicable = [_failed_monitor(problem) for problem in result.not_applicable]
@@ -686,6 +745,11 @@ class SagemakerModelImplementationWorkflow:
             use_case_id=self._request.use_case_id,
             endpoint_config_name=self._request.endpoint_config_name,
             code_version=self._outside.settings.code_version,
+            risk_tests_snapshot_id=self._risk_tests.snapshot_id,
+            limits=self._summary.limits if self._summary else None,
+            endpoint=self._endpoint,
+            previous=self._snapshot.previous,
+            previous_unknown=self._snapshot.previous_unknown,
         )
 
     def _decision_records(self) -> list[modelop.DecisionRecord]:

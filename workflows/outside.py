@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Container
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.workflow import ActivityConfig
 
-from workflows import policies
+from workflows import policies, run_metrics
 from workflows.status_board import StatusBoard
 
 with workflow.unsafe.imports_passed_through():
@@ -119,7 +120,10 @@ class Outside:
                     self.clear_block()
                     raise
                 pause = policies.blocked_retry(self.settings, tries) if transient else None
+                failed_at = workflow.now()
                 await self.block(kind, f"{summary}: {message}", pause)
+                if transient:
+                    await self._let_settle(failed_at)
                 tries += 1
                 arguments = arguments if again is None else (again,)
             else:
@@ -142,6 +146,7 @@ class Outside:
         )
         workflow.logger.error("Blocked at %s by %s: %s", self._board.status.stage, cause, message[:MAX_TEXT])
         if not same:
+            run_metrics.blocked(self._board.status.stage, cause)
             self._notices.append(self._tell_of_block())
         self._board.publish()
         try:
@@ -152,6 +157,17 @@ class Outside:
             self._board.publish()
             return
         self.clear_block()
+
+    async def _let_settle(self, failed_at: datetime) -> None:
+        """Waits out what is left of `AMBIGUOUS_WAIT` since an attempt failed without a known end.
+
+        A run may be resumed while the other system still works on that attempt: looked for now, what it makes would
+        not be there yet, and would be made twice.
+        """
+        left = failed_at + self.settings.ambiguous_wait - workflow.now()
+        if left > timedelta(0):
+            with contextlib.suppress(TimeoutError):
+                await self.until(lambda: False, left, timeout_summary="Let the last attempt come to its end")
 
     def clear_block(self) -> None:
         """Ends the block, if there is one: its notification is closed as soon as it is known."""

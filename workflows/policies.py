@@ -31,6 +31,9 @@ DOCUMENT_TIMEOUT = timedelta(minutes=5)
 # Following ends by JOB_TIMEOUT itself with a clear error; this only catches a follower that forgot the time.
 JOB_TIMEOUT_SLACK = timedelta(hours=1)
 
+# One request for the configuration and one for each model that it names, each of which may take 20 s at most.
+READ_ENDPOINT_TIMEOUT = timedelta(minutes=2)
+
 # A blocked run's own tries slow down to one a day: what is still down by then needs a person, not a hammer.
 LONGEST_BLOCKED_RETRY = timedelta(hours=24)
 
@@ -102,6 +105,11 @@ def modelop(settings: ProcessSettings) -> ActivityConfig:
 def open_ticket(settings: ProcessSettings) -> ActivityConfig:
     """Opening a ticket: a repeated attempt waits `AMBIGUOUS_WAIT` before it searches for what the last one made."""
     return {**jira(settings), "start_to_close_timeout": CALL_TIMEOUT + settings.ambiguous_wait}
+
+
+def sagemaker(settings: ProcessSettings) -> ActivityConfig:
+    """Reading an endpoint configuration; only reads, so cancelling need not wait for it."""
+    return {"start_to_close_timeout": READ_ENDPOINT_TIMEOUT, "retry_policy": _patient(settings.retry_attempts)}
 
 
 def document(settings: ProcessSettings) -> ActivityConfig:

@@ -7,6 +7,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
+from workflows import run_metrics
 from workflows.details import current_details
 
 with workflow.unsafe.imports_passed_through():
@@ -44,6 +45,7 @@ class StatusBoard:
         self.status.stage = stage
         self.status.timeline.append(TimelineEntry(stage=stage, at=workflow.now()))
         self.publish()
+        run_metrics.entered(stage)
 
     def publish(self) -> None:
         """Shows the status: one upsert for all search attributes that changed, and the current details."""

@@ -18,6 +18,7 @@ from activities.jira.answers import Change, Issue, Status, Transition
 from activities.jira.failures import UnclearCreationError
 from activities.jira.progress import FailedAttempt, FoundTicket
 from activities.jira.settings import JiraSettings
+from activities.jira.statuses import Statuses, same_name
 from activities.jira.types import (
     ClosedTickets,
     CloseTicketRequest,
@@ -56,6 +57,7 @@ class JiraActivities:
     def __init__(self, adapter: JiraAdapter, settings: JiraSettings, links: Links) -> None:
         self._jira = adapter
         self._settings = settings
+        self._statuses = Statuses(settings)
         self._links = links
 
     @activity.defn(name="open_ticket")
@@ -87,8 +89,9 @@ class JiraActivities:
                 a decision; of type `Forbidden` and not retried if Jira does not tell who may decide, which is never
                 a permission.
         """
+        await self._know_statuses()
         issue = await self._get(request)
-        read = reading.read(issue, self._settings, self._jira.browse_url(issue.key))
+        read = reading.read(issue, self._statuses, self._jira.browse_url(issue.key))
         if read.decision:
             person = reading.decider(issue)
             read.decision.refused_because = await approval.refusal(request, person, self._jira, self._settings)
@@ -115,6 +118,8 @@ class JiraActivities:
             ApplicationError: Jira answers nobody at all (unreachable, limited, credentials refused).
         """
         seen: list[Sighting] = []
+        if request.keys:
+            await self._know_statuses()
         for keys in _batches(list(dict.fromkeys(request.keys)), MAX_BULK):
             seen += await self._sight(keys)
             activity.heartbeat()
@@ -147,11 +152,12 @@ class JiraActivities:
     @activity.defn(name="supersede_tickets")
     async def supersede_tickets(self, request: SupersedeRequest) -> ClosedTickets:
         """Closes the tickets that earlier runs of the same workflow id, terminated by somebody, left open."""
+        await self._know_statuses()
         own = {_label(request.run, gate, number) for gate in Gate for number in range(1, MAX_ROUNDS + 1)}
         closed: list[str] = []
         for issue in await self._jira.search_by_labels([request.run.workflow_id]):
             ours = any(label.startswith(LABEL_PREFIX) for label in issue.fields.labels)
-            if not ours or not own.isdisjoint(issue.fields.labels) or reading.is_final(issue, self._settings):
+            if not ours or not own.isdisjoint(issue.fields.labels) or self._statuses.is_final(issue.fields.status):
                 continue
             ticket = TicketReference(issue_id=issue.id, key=issue.key)
             if await self._close(request.run, ticket, "superseded", texts.SUPERSEDED):
@@ -173,6 +179,24 @@ class JiraActivities:
             if await self._close(request.run, ticket, "withdrawn", texts.closing(request.reason)):
                 closed.append(issue.key)
         return ClosedTickets(keys=closed)
+
+    async def _know_statuses(self) -> None:
+        """Learns the ids of the configured statuses, so that one that is renamed later still means what it did."""
+        if self._statuses.are_learnt:
+            return
+        try:
+            statuses = await self._jira.statuses()
+        except ApplicationError as error:
+            if error.type in _ANSWERS_NOTHING:
+                raise
+            activity.logger.warning("statuses are told by their names only: %s", error.message)
+            return
+        if not self._statuses.learn(statuses):
+            activity.logger.warning(
+                "Jira has no status for one of the verdicts, so no ticket can get it; set MLC_JIRA__DONE_STATUSES and "
+                "MLC_JIRA__REJECTED_STATUSES to some of: %s",
+                ", ".join(sorted({status.name for status in statuses})),
+            )
 
     async def _find_or_create(self, request: TicketRequest, label: str) -> tuple[FoundTicket, bool]:
         """The ticket, and whether it stood there already; a failure tells the next attempt what it may have left."""
@@ -255,7 +279,7 @@ class JiraActivities:
         """Comments and closes an open ticket; False if there was nothing to close."""
         try:
             issue = await self._get(ticket)
-            if reading.is_final(issue, self._settings):
+            if self._statuses.is_final(issue.fields.status):
                 return False
             await self._comment(run, issue.id, purpose, text)
             await self._move_to_closed(issue.id)
@@ -268,20 +292,19 @@ class JiraActivities:
 
     async def _move_to_closed(self, issue_id: str) -> bool:
         """Moves a ticket to the closing status; False if it is final, also if somebody makes it final meanwhile."""
-        status = self._settings.close_status
         issue = await self._jira.get(issue_id)
-        if reading.is_final(issue, self._settings):
+        if self._statuses.is_final(issue.fields.status):
             return False
         try:
             moves = await self._jira.transitions(issue_id)
-            move = _move_to(moves, lambda to: reading.same_name(to.name, status))
+            move = _move_to(moves, self._statuses.closes)
             if move is None:
-                raise _no_move(issue, status, moves)
+                raise _no_move(issue, self._settings.close_status, moves)
             await self._jira.transition(issue_id, move.id)
         except ApplicationError as error:
             if error.type != OutsideError.REFUSED:
                 raise
-            if not reading.is_final(await self._jira.get(issue_id), self._settings):
+            if not self._statuses.is_final((await self._jira.get(issue_id)).fields.status):
                 raise
             return False
         return True
@@ -304,7 +327,7 @@ class JiraActivities:
     async def _close_duplicate(self, issue: Issue, label: str, original: Issue) -> bool:
         text = texts.duplicate(original.key, self._jira.browse_url(original.key))
         await self._jira.comment(issue.id, mark=label.removeprefix(LABEL_PREFIX), text=text)
-        return not reading.is_final(issue, self._settings) and await self._move_to_closed(issue.id)
+        return not self._statuses.is_final(issue.fields.status) and await self._move_to_closed(issue.id)
 
     def _standing_change(self, issue: Issue, change_id: str) -> Change | None:
         """The change that decided a ticket, if the ticket was not moved since; else None."""
@@ -316,7 +339,7 @@ class JiraActivities:
         item = reading.status_item(refused)
         moves = await self._jira.transitions(issue.id)
         by_id = _move_to(moves, lambda to: item is not None and to.id == item.from_id)
-        return by_id or _move_to(moves, lambda to: reading.same_name(to.name, back_to))
+        return by_id or _move_to(moves, lambda to: same_name(to.name, back_to))
 
     async def _move_back(self, issue: Issue, back: Transition, change_id: str) -> None:
         now = await self._jira.get(issue.id)
@@ -333,7 +356,7 @@ class JiraActivities:
     async def _sight(self, keys: Sequence[str]) -> list[Sighting]:
         """How up to a hundred tickets stand; those that the one call does not tell are read one by one."""
         by_key = {issue.key: issue for issue in await self._standings(keys)}
-        seen = [reading.sighting(key, by_key[key], self._settings) for key in keys if key in by_key]
+        seen = [reading.sighting(key, by_key[key], self._statuses) for key in keys if key in by_key]
         for key in (key for key in keys if key not in by_key):
             try:
                 seen.append(await self._sight_one(key))
@@ -357,7 +380,7 @@ class JiraActivities:
 
     async def _sight_one(self, key: str) -> Sighting:
         try:
-            return reading.sighting(key, await self._jira.get_standing(key), self._settings)
+            return reading.sighting(key, await self._jira.get_standing(key), self._statuses)
         except ApplicationError as error:
             if error.type != OutsideError.NOT_FOUND:
                 raise

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities import errors
 from activities.jira import failures
 from activities.jira.answers import (
+    STATUSES,
     UPLOADED,
     Attachments,
     Change,
@@ -23,13 +24,14 @@ from activities.jira.answers import (
     Issue,
     Page,
     SearchPage,
+    Status,
     TokenPage,
     Transition,
     Transitions,
     User,
     UserWithGroups,
 )
-from activities.jira.connection import Edition, JiraConnection, get, parsed, post
+from activities.jira.connection import Edition, JiraConnection, get, opened, parsed, pieces, post
 from activities.jira.settings import JiraSettings
 from activities.jira.types import Attachment
 
@@ -83,6 +85,10 @@ class JiraAdapter:
                 "GET myself", lambda client: User.model_validate(get(client, "myself"))
             )
         return self._myself
+
+    async def statuses(self) -> list[Status]:
+        """All statuses that are in use, of every project."""
+        return await self._connection.call("GET status", lambda client: STATUSES.validate_python(get(client, "status")))
 
     async def is_in_any(self, user: User, groups: Sequence[str]) -> bool:
         """Whether a person belongs to one of several groups; a name that no group has counts as one without members.
@@ -381,8 +387,8 @@ def _pages(client: JIRA, path: str, kind: type[Page[_T]], *, size: int = PAGE_SI
 
 def _read(client: JIRA, file: File, address: str) -> bytes:
     content = bytearray()
-    with client._session.get(address, stream=True) as response:
-        for chunk in response.iter_content(64 * 1024):
+    with opened(client, address) as response:
+        for chunk in pieces(response):
             content += chunk
             if len(content) > MAX_DOWNLOAD_BYTES:
                 raise _too_large(file)

@@ -62,6 +62,9 @@ class Status(BaseModel):
     category: StatusCategory = Field(default_factory=StatusCategory, validation_alias="statusCategory")
 
 
+STATUSES = TypeAdapter(list[Status])
+
+
 class ChangeItem(BaseModel):
     """One field that changed; `from_id` and `to` are ids of values, `from_name` is what the old one was called then."""
 

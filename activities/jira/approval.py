@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from activities.jira.adapter import JiraAdapter
 from activities.jira.answers import User
-from activities.jira.reading import same_name
 from activities.jira.settings import JiraSettings
+from activities.jira.statuses import same_name
 from activities.jira.types import Gate, ReadTicketRequest
 
 NOBODY_KNOWN = "Jira does not tell who decided"

@@ -8,24 +8,37 @@ or silently: it never repeats a request (it would repeat a POST whose answer was
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 import json
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from jira import JIRA, JIRAError
-from requests import Response
+from requests import ConnectionError, ReadTimeout, Response, Session
 from temporalio.exceptions import ApplicationError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from activities.jira import failures
 from activities.jira.answers import ServerInfo
 from activities.jira.settings import JiraSettings
+from activities.observation import outside_call
 
 THREADS = 8
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 10.0
+TOTAL_SECONDS = 25.0
+"""The longest that the body of an answer may take; a server that sends drop by drop never exceeds the other limit."""
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+"""The largest answer that is read: a ticket with a long history has some megabytes. Files have a limit of their own."""
+
+MAX_ERROR_BYTES = 64 * 1024
+_PIECE = 64 * 1024
 
 _T = TypeVar("_T")
 _Explain = Callable[[str, Exception], ApplicationError]
@@ -74,16 +87,20 @@ class JiraConnection:
             use: sends the requests; may raise any of `failures.FAILURES`, or an `ApplicationError` of its own.
             explain: makes the error to raise out of a failure.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._in_thread, call, use, explain)
+        # The thread works for the activity that asks: its measurements, spans and log lines belong to that.
+        work = functools.partial(contextvars.copy_context().run, self._in_thread, call, use, explain)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _in_thread(self, call: str, use: Callable[[JIRA], _T], explain: _Explain) -> _T:
-        client = self._client()
-        try:
-            return use(client)
-        except failures.FAILURES as error:
-            # A cause would be printed and recorded with its text, which holds headers and bodies.
-            raise explain(call, error) from None
+        self._local.status = None
+        with outside_call(failures.SYSTEM, call) as observed:
+            try:
+                return use(self._client())
+            except failures.FAILURES as error:
+                # A cause would be printed and recorded with its text, which holds headers and bodies.
+                raise explain(call, error) from None
+            finally:
+                observed.status = self._local.status
 
     def _client(self) -> JIRA:
         client: JIRA | None = getattr(self._local, "client", None)
@@ -106,8 +123,16 @@ class JiraConnection:
             timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
             logging=False,
         )
-        client._session.hooks["response"].append(_insist_on_success)
+        session = client._session
+        session.trust_env = False
+        session.verify = settings.verify
+        proxy = settings.proxy_for(str(settings.url))
+        session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        session.hooks["response"] += [self._note_status, _insist_on_success]
         return client
+
+    def _note_status(self, response: Response, *_: Any, **__: Any) -> None:
+        self._local.status = response.status_code
 
     def _know_edition(self, client: JIRA) -> None:
         """Asks once which Jira this is; without it the package would quietly use calls that Cloud has removed."""
@@ -144,12 +169,62 @@ def parsed(response: Response) -> Any:
         raise failures.NotJsonError(response) from None
 
 
-def _insist_on_success(response: Response, *_: Any, **__: Any) -> None:
+def opened(client: JIRA, address: str) -> Response:
+    """The answer of a GET whose body is still to be read, with `pieces`.
+
+    Past the package's own session, which reads every body to its end to see whether it is empty.
+    """
+    return Session.request(client._session, "GET", address, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT))
+
+
+def pieces(response: Response) -> Iterator[bytes]:
+    """The body of an answer as it arrives, unpacked.
+
+    Raises:
+        ReadTimeout: it took longer than `TOTAL_SECONDS`. The way of `requests` waits until a piece is full, during
+            which a server that sends drop by drop is never late.
+        ConnectionError: the body is cut short or cannot be unpacked.
+    """
+    deadline = time.monotonic() + TOTAL_SECONDS
+    try:
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            yield piece
+            if time.monotonic() > deadline:
+                raise ReadTimeout(request=response.request)
+    except ReadTimeoutError as error:
+        raise ReadTimeout(error, request=response.request) from None
+    except HTTPError as error:
+        raise ConnectionError(error, request=response.request) from None
+
+
+def _insist_on_success(response: Response, *_: Any, stream: bool = False, **__: Any) -> None:
+    failed = not response.ok or response.is_redirect
+    # The body is not read yet at this point; afterwards the package would read whatever comes, to its end.
+    if failed or not stream:
+        _read_body(response, MAX_ERROR_BYTES if failed else MAX_ANSWER_BYTES, whole=not failed)
     # Cloud answers a request whose credentials it does not accept as it would answer a passer-by: searches find
     # nothing and tickets do not exist, which must not be taken for the truth.
     if response.status_code != 401 and response.headers.get("X-Seraph-LoginReason") == "AUTHENTICATED_FAILED":
         raise failures.NotSignedInError
     # Runs before the package parses an error body, which fails on bodies that are not Jira's, and before a redirect
     # is followed.
-    if not response.ok or response.is_redirect:
+    if failed:
         raise JIRAError(status_code=response.status_code, response=response)
+
+
+def _read_body(response: Response, limit: int, *, whole: bool) -> None:
+    """Reads the body into the response, bounded in size and time.
+
+    Raises:
+        AnswerTooLargeError: there is more than `limit`, and the whole of it is wanted.
+    """
+    body = bytearray()
+    with response:
+        for piece in pieces(response):
+            body += piece
+            if len(body) > limit:
+                if whole:
+                    raise failures.AnswerTooLargeError(limit)
+                break
+    # Where `requests` itself keeps a body that it has read; there is no public way to bound one.
+    response._content = bytes(body[:limit])

@@ -41,6 +41,13 @@ class UnclearCreationError(ApplicationError):
     """Whether a ticket, a file or a comment was created is not known."""
 
 
+class AnswerTooLargeError(ValueError):
+    """An answer is larger than it may be."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"it has more than {limit >> 20} MB")
+
+
 class SizeMismatchError(ValueError):
     """A file arrived with another size than it was sent with."""
 
@@ -61,7 +68,7 @@ def explain(call: str, error: Exception) -> ApplicationError:
         return errors.answered(SYSTEM, call, 401, "it does not accept the credentials and shows what anybody may see")
     if isinstance(error, ValidationError):
         return errors.unexpected(SYSTEM, call, _misfits(error))
-    if isinstance(error, NotJsonError | SizeMismatchError):
+    if isinstance(error, NotJsonError | AnswerTooLargeError | SizeMismatchError):
         return errors.unexpected(SYSTEM, call, str(error))
     if isinstance(error, requests.RequestException):
         return errors.unreachable(SYSTEM, call, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from activities.jira.answers import Change, ChangeItem, Comment, Issue, User
-from activities.jira.settings import JiraSettings
+from activities.jira.statuses import Statuses
 from activities.jira.types import Sighting, TicketDecision, TicketReading, Verdict
 from activities.jira.wiki import shortened, visible
 
@@ -16,13 +16,13 @@ _STATUS_FIELD = "status"
 _NOBODY = ("", "unknown")
 
 
-def read(issue: Issue, settings: JiraSettings, url: str) -> TicketReading:
+def read(issue: Issue, statuses: Statuses, url: str) -> TicketReading:
     """A ticket as Jira has it now, with the decision that its present status stands for.
 
     There is no decision while the status is neither Done nor Rejected, or if nobody is known to have moved the
     ticket there: it was created in that status, or the changelog names no author.
     """
-    verdict = verdict_of(issue.fields.status.name, settings)
+    verdict = statuses.verdict(issue.fields.status)
     return TicketReading(
         key=issue.key,
         issue_id=issue.id,
@@ -32,7 +32,7 @@ def read(issue: Issue, settings: JiraSettings, url: str) -> TicketReading:
     )
 
 
-def sighting(key: str, issue: Issue, settings: JiraSettings) -> Sighting:
+def sighting(key: str, issue: Issue, statuses: Statuses) -> Sighting:
     """How a ticket stands that was asked for as `key`."""
     status = issue.fields.status
     return Sighting(
@@ -41,24 +41,9 @@ def sighting(key: str, issue: Issue, settings: JiraSettings) -> Sighting:
         issue_id=issue.id,
         status_id=status.id,
         updated=issue.fields.updated,
-        verdict=verdict_of(status.name, settings),
+        verdict=statuses.verdict(status),
         labels=issue.fields.labels,
     )
-
-
-def verdict_of(status: str, settings: JiraSettings) -> Verdict | None:
-    """What a status means, by its name in any case; None for every status that is not configured."""
-    for verdict, names in ((Verdict.DONE, settings.done_statuses), (Verdict.REJECTED, settings.rejected_statuses)):
-        if any(same_name(status, name) for name in names):
-            return verdict
-    return None
-
-
-def is_final(issue: Issue, settings: JiraSettings) -> bool:
-    """Whether nothing is left to close: the ticket is decided, closed by us, or ended in some other way."""
-    status = issue.fields.status
-    closed = same_name(status.name, settings.close_status)
-    return closed or verdict_of(status.name, settings) is not None or status.category.key == "done"
 
 
 def decider(issue: Issue) -> User | None:
@@ -75,11 +60,6 @@ def newest_move(issue: Issue) -> Change | None:
 def status_item(change: Change) -> ChangeItem | None:
     """What an entry of the changelog says about the status; None if it is about other fields."""
     return next((item for item in change.items if item.field == _STATUS_FIELD), None)
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two names are the same but for upper and lower case and space around them."""
-    return one.strip().casefold() == other.strip().casefold()
 
 
 def _change_into_present(issue: Issue) -> Change | None:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from activities.jira.types import Gate
+from activities.transport import TransportSettings
 from activities.web_address import WebAddress
 
 
@@ -44,7 +45,7 @@ class GatesSettings(BaseModel, extra="forbid"):
         }[gate]
 
 
-class JiraSettings(BaseModel, extra="forbid"):
+class JiraSettings(TransportSettings):
     """Where Jira is, how to sign in (exactly one way), and what a ticket looks like there."""
 
     url: WebAddress

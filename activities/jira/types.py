@@ -35,7 +35,10 @@ class Verdict(StrEnum):
 
 
 class Fact(BaseModel):
-    """One line of a ticket's description: a name, a value, and a link where there is one."""
+    """One line of a ticket's description: a name, a value, and a link where there is one.
+
+    An empty value is shown as a gap, never left out: the reader must see what nobody provided.
+    """
 
     name: str
     value: str
@@ -59,23 +62,81 @@ class DecisionLine(BaseModel):
     verdict: str
     decided_by: str
     decided_at: str
+    comment: str = ""
+
+
+class Finding(BaseModel):
+    """One test that the person who decides must look at.
+
+    Attributes:
+        word: the verdict: `FAIL`, `ERROR` or `NOT EVALUATED`.
+        test: what was tested, for example `Largest characteristic stability index (CSI)`.
+        subject: the feature or group that it is about; empty where it is about the whole model.
+        reason: what led to the verdict.
+        consequence: what it means for the decision.
+    """
+
+    word: str
+    test: str
+    subject: str = ""
+    reason: str = ""
+    consequence: str = ""
+
+
+class AttemptLine(BaseModel):
+    """One attempt at the Standard Risk Tests that failed before this ticket."""
+
+    attempt: int
+    job_id: str
+    error: str = ""
 
 
 class TicketContent(BaseModel):
-    """What the people who decide need to know; the adapter turns it into Jira's wiki markup.
+    """What the people who decide need to know; it becomes Jira's wiki markup in `activities.jira.texts`.
 
-    `prerequisites` and `decisions` are shown as tables, `error` as preformatted text.
+    Attributes:
+        facts: what identifies the model and the run.
+        description: what the model is for, in its owner's words.
+        processing: what is known of the processing of personal data (GDPR Article 35(7)(a)).
+        risks: what is known of the risks to people (GDPR Article 35(7)(c)).
+        data_assets: one line per data asset.
+        decided_on: what exactly is decided upon: the failed job, or what would go into production.
+        summary: the result of all tests in one phrase.
+        verdicts: how many tests have which verdict, for example `{"PASS": 9, "FAIL": 1}`.
+        notices: what the reader must know about how the verdicts came about, in whole sentences.
+        findings: the first tests that need attention.
+        more_findings: how many more there are in the document.
+        error: what the failed test job said; shown as it is.
+        attempt: which attempt at the Standard Risk Tests this is about, counted from 1.
+        max_attempts: how many attempts the run was given.
+        changes: what is different from the attempt before, one sentence each.
+        earlier_attempts: those that failed before.
+        requested_by: who asked for the implementation, as Jira names them.
+        four_eyes: whether that person is kept from deciding.
     """
 
     model_name: str
     model_id: str
     facts: list[Fact] = Field(default_factory=list)
     description: str = ""
-    data_assets: list[str] = Field(default_factory=list, description="one line per data asset")
+    processing: list[Fact] = Field(default_factory=list)
+    risks: list[Fact] = Field(default_factory=list)
+    data_assets: list[str] = Field(default_factory=list)
     prerequisites: list[PrerequisiteLine] = Field(default_factory=list)
+    decided_on: list[Fact] = Field(default_factory=list)
     decisions: list[DecisionLine] = Field(default_factory=list)
+    summary: str = ""
+    verdicts: dict[str, int] = Field(default_factory=dict)
+    notices: list[str] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+    more_findings: int = 0
     error: str = ""
     attempt: int | None = None
+    max_attempts: int | None = None
+    changes: list[str] = Field(default_factory=list)
+    earlier_attempts: list[AttemptLine] = Field(default_factory=list)
+    requested_by: str = ""
+    four_eyes: bool = False
 
 
 class TicketRequest(BaseModel):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -32,11 +34,13 @@ from activities.modelop.types import (
     JobOutcome,
     ModelOpError,
     ModelRequest,
+    MonitorProblem,
     Notification,
     NotificationRequest,
     Prerequisite,
     Prerequisites,
     PrerequisitesRequest,
+    PreviousSnapshot,
     RiskTests,
     Snapshot,
     SnapshotRequest,
@@ -44,6 +48,7 @@ from activities.modelop.types import (
     TestJob,
     TestJobRequest,
     TestResult,
+    TestSummary,
     TicketNotificationsRequest,
     WithdrawDeploymentRequest,
 )
@@ -58,9 +63,40 @@ RISK_TESTS_PAGES = 100
 """How many pages of monitors and of snapshots are searched for the risk tests; ids can be pinned beyond that."""
 
 ADVISORY_PAGES = 5
+"""How many pages are searched for what informs and decides nothing: newer entities than that are meant to be enough."""
+
+ADVISORY_ATTEMPTS = 3
 CLEAN_UP_PAGES = 50
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 MAX_NOTIFICATION_CHARACTERS = 4000
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge finds in a test result.
+
+    Attributes:
+        rule_results: rows `{testCategory, passes, reason}` to be kept beside the result.
+        summary: what the process shows of it; None if nobody judged.
+    """
+
+    rule_results: list[Entity] = field(default_factory=list)
+    summary: TestSummary | None = None
+
+
+class Judge(Protocol):
+    """Turns the numbers of a test result into verdicts."""
+
+    async def judge(
+        self,
+        request: StoreResultRequest,
+        *,
+        results: Entity,
+        snapshot: Entity,
+        failed: Sequence[MonitorProblem],
+        not_applicable: Sequence[MonitorProblem],
+    ) -> Judgement:
+        """Judges `testResults` by the limits that are frozen in the snapshot or in that of the risk tests."""
 
 
 class ModelOpActivities:
@@ -70,12 +106,16 @@ class ModelOpActivities:
         client: the connection to ModelOp Center; whoever made it closes it.
         settings: names, pinned ids, and how jobs are followed.
         links: addresses for people.
+        judge: what judges results before they are kept; None keeps the numbers without verdicts.
     """
 
-    def __init__(self, client: ModelOpClient, settings: ModelOpSettings, links: Links) -> None:
+    def __init__(
+        self, client: ModelOpClient, settings: ModelOpSettings, links: Links, judge: Judge | None = None
+    ) -> None:
         self._client = client
         self._settings = settings
         self._links = links
+        self._judge = judge
 
     @activity.defn(name="read_business_model")
     async def read_business_model(self, request: ModelRequest) -> BusinessModel:
@@ -95,7 +135,7 @@ class ModelOpActivities:
                 _asset_prerequisite(model, AssetRole.BASELINE_DATA, "Baseline data"),
                 _asset_prerequisite(model, AssetRole.COMPARATOR_DATA, "Comparator data"),
                 await self._risk_tests_prerequisite(),
-                _endpoint_prerequisite(request.endpoint_config_name),
+                _endpoint_prerequisite(request),
                 await self._production_prerequisite(request.model_id),
             ]
         )
@@ -115,12 +155,17 @@ class ModelOpActivities:
                 name=_snapshot_name(model, request),
                 mlc={**mark, **supersedes},
                 endpoint_config_name=request.endpoint_config_name,
+                endpoint=request.endpoint,
             )
             frozen = await self._client.post(rest.DEPLOYABLE_MODELS, body)
         # What the server froze counts, not what was sent: its answer may name the model only by id.
         if not rest.sub(frozen, "storedModel", "modelMetaData"):
             frozen = await self._client.get_snapshot(rest.text(frozen, "id"))
-        return entities.snapshot(frozen, self._links)
+        previous, unknown = await self._previous(frozen)
+        taken = entities.snapshot(frozen, self._links)
+        # A server may not keep what it does not know; what is frozen counts where it does.
+        endpoint = taken.endpoint or request.endpoint
+        return taken.model_copy(update={"endpoint": endpoint, "previous": previous, "previous_unknown": unknown})
 
     @activity.defn(name="find_risk_tests")
     async def find_risk_tests(self) -> RiskTests:
@@ -185,24 +230,32 @@ class ModelOpActivities:
 
     @activity.defn(name="store_test_result")
     async def store_test_result(self, request: StoreResultRequest) -> TestResult:
-        """Keeps a job's results in ModelOp Center, once per job, and names the monitors without a result."""
+        """Keeps a job's results and their verdicts in ModelOp Center, once per job, and says what is in them."""
         snapshot = await self._client.get_snapshot(request.snapshot_id)
         stored = await self._ours(
             rest.MODEL_TEST_RESULTS, request.run, lambda result: result.get("jobId") == request.job_id
         )
         if stored is None:
             results = _results_of(await self._client.get_job(request.job_id))
+        elif not (results := rest.sub(stored, "testResults")):
+            results = rest.sub(await self._client.get_result(rest.text(stored, "id")), "testResults")
+        failed, not_applicable = _problems(results, rest.sub(snapshot, "storedModel"))
+        judgement = await self._judged(request, results, snapshot, failed, not_applicable)
+        if stored is None:
             body = rest.result_body(
                 results,
-                _rule_results(results),
+                judgement.rule_results,
                 snapshot=request.snapshot_id,
                 model=request.model_id,
                 job=request.job_id,
             )
-            stored = {**await self._client.post(rest.MODEL_TEST_RESULTS, body), "testResults": results}
-        elif not rest.sub(stored, "testResults"):
-            stored = await self._client.get_result(rest.text(stored, "id"))
-        return _test_result(stored, rest.sub(snapshot, "storedModel"))
+            stored = await self._client.post(rest.MODEL_TEST_RESULTS, body)
+        return TestResult(
+            result_id=rest.text(stored, "id"),
+            failed_monitors=failed,
+            not_applicable=not_applicable,
+            summary=judgement.summary,
+        )
 
     @activity.defn(name="send_notification")
     async def send_notification(self, request: NotificationRequest) -> Notification:
@@ -251,6 +304,7 @@ class ModelOpActivities:
             request.decisions,
             filename=request.document_filename,
             sha256=request.document_sha256,
+            provenance=request.document_provenance,
             code_version=request.code_version,
             deployed_model_id=deployed_id,
         )
@@ -301,6 +355,48 @@ class ModelOpActivities:
 
     def _entries_since(self, collection: str, run: RunIdentity) -> AsyncIterator[Entity]:
         return self._client.entries(collection, since=_aware(run.started_at) - LOOK_BACK)
+
+    async def _judged(
+        self,
+        request: StoreResultRequest,
+        results: Entity,
+        snapshot: Entity,
+        failed: Sequence[MonitorProblem],
+        not_applicable: Sequence[MonitorProblem],
+    ) -> Judgement:
+        if self._judge is None:
+            return Judgement()
+        return await self._judge.judge(
+            request, results=results, snapshot=snapshot, failed=failed, not_applicable=not_applicable
+        )
+
+    async def _previous(self, snapshot: Entity) -> tuple[PreviousSnapshot | None, str]:
+        """The snapshot of the same model that was deployed last before this one, or why that is not known.
+
+        It informs the reviewer and decides nothing, so only the newest pages are read, and a failure that is final or
+        lasts is told instead of keeping the model from its review.
+        """
+        try:
+            async for other in self._client.entries(rest.DEPLOYABLE_MODELS, newest_pages=ADVISORY_PAGES):
+                if rest.is_deployed_before(other, snapshot):
+                    deployed = await self._deployment_time(other)
+                    return entities.previous_snapshot(other, deployed), ""
+        except ApplicationError as error:
+            if not error.non_retryable and activity.info().attempt < ADVISORY_ATTEMPTS:
+                raise
+            return None, f"could not be looked up: {error.message}"[: entities.MAX_DESCRIPTION_CHARACTERS]
+        return None, ""
+
+    async def _deployment_time(self, snapshot: Entity) -> datetime | None:
+        """When a snapshot was marked as deployed; None if its marker is gone or says nothing."""
+        marker = rest.text(rest.sub(snapshot, "metaData", "custom", "mlc"), "deployedModelId")
+        try:
+            deployed = await self._client.get(rest.entity_path(rest.DEPLOYED_MODELS, marker))
+        except ApplicationError as error:
+            if error.type != OutsideError.NOT_FOUND:
+                raise
+            return None
+        return rest.moment(deployed.get("deployTime"))
 
     async def _risk_tests_models(self) -> list[str]:
         """Ids of the monitors that can be the Standard Risk Tests, newest first."""
@@ -417,6 +513,7 @@ class ModelOpActivities:
                 request.snapshot_id,
                 environment=self._settings.production_environment,
                 endpoint_config_name=request.endpoint_config_name,
+                endpoint=request.endpoint,
                 at=datetime.now(UTC),
             )
             deployed = await self._client.post(rest.DEPLOYED_MODELS, body)
@@ -431,10 +528,11 @@ def _asset_prerequisite(model: Entity, role: AssetRole, name: str) -> Prerequisi
     return Prerequisite(name=name, found=True, detail=f"{label[: entities.MAX_NAME_CHARACTERS]} (role {role})")
 
 
-def _endpoint_prerequisite(endpoint_config_name: str | None) -> Prerequisite:
+def _endpoint_prerequisite(request: PrerequisitesRequest) -> Prerequisite:
     name = "Endpoint configuration named"
-    if endpoint_config_name:
-        return Prerequisite(name=name, found=True, detail=f"{endpoint_config_name} (not looked up in AWS)")
+    if request.endpoint_config_name:
+        verified = "read from AWS with the snapshot" if request.endpoint_config_is_read else "not verified against AWS"
+        return Prerequisite(name=name, found=True, detail=f"{request.endpoint_config_name} ({verified})")
     return Prerequisite(name=name, found=False, detail="The request names none (endpoint_config_name)")
 
 
@@ -461,18 +559,9 @@ def _results_of(job: Entity) -> Entity:
         raise _final(OutsideError.UNEXPECTED_ANSWER, f"Job {job.get('id')} left no result: {error}") from None
 
 
-def _test_result(stored: Entity, model: Entity) -> TestResult:
-    failed, not_applicable = classify(
-        execution_errors(rest.sub(stored, "testResults")),
-        entities.methodology(model),
-        score_is_text=entities.score_is_text(model),
-    )
-    return TestResult(result_id=rest.text(stored, "id"), failed_monitors=failed, not_applicable=not_applicable)
-
-
-def _rule_results(results: Entity) -> list[Entity]:
-    """Rows `{testCategory, passes, reason}` of the decision table on these results; no table is evaluated yet."""
-    return []
+def _problems(results: Entity, model: Entity) -> tuple[list[MonitorProblem], list[MonitorProblem]]:
+    """The monitors that failed to run, and those that do not apply to the model."""
+    return classify(execution_errors(results), entities.methodology(model), score_is_text=entities.score_is_text(model))
 
 
 def _marked(message: str, mark: str) -> str:

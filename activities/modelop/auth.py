@@ -23,6 +23,9 @@ from activities.modelop.settings import ModelOpSettings
 RENEW_MARGIN_SECONDS = 60.0
 """A token is renewed this long before it ends, or at 80 % of a short life: it must outlast the call it is used for."""
 
+MAX_TOKEN_BYTES = 1024 * 1024
+"""The largest answer that is read for a token; real ones have a few kilobytes."""
+
 _BEARER = re.compile(r"[\x21-\x7e]+")
 _RAW_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 
@@ -135,6 +138,7 @@ class _ClientCredentials:
             call=call,
             headers={"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"},
             form={"grant_type": "client_credentials", "scope": rest.TOKEN_SCOPE},
+            limit=MAX_TOKEN_BYTES,
         )
         return _issued("The token service", call, self._exchange.json(call, answer))
 
@@ -149,7 +153,7 @@ class _Password:
 
     async def fetch(self) -> IssuedToken:
         call = f"POST {rest.TOKEN}"
-        answer = await self._exchange.send("POST", self._url, call=call, form=self._form)
+        answer = await self._exchange.send("POST", self._url, call=call, form=self._form, limit=MAX_TOKEN_BYTES)
         if answer.status == 200 and _is_raw_token(answer.body):
             return IssuedToken(answer.body.decode().strip(), lifetime=None)
         return _issued("ModelOp Center", call, self._exchange.json(call, answer))

@@ -15,15 +15,18 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError
-from activities.modelop import rest
+from activities.modelop import assets, rest
 from activities.modelop.auth import token_source
 from activities.modelop.exchange import Answer, AnswerTooLarge, HttpExchange, connections
 from activities.modelop.rest import Entity
 from activities.modelop.settings import ModelOpSettings
+from activities.modelop.types import DocumentProvenance
 
 SYSTEM = "ModelOp Center"
 MAX_PAGES = 500
 AMEND_ATTEMPTS = 5
+_UNREADABLE = (OutsideError.NOT_FOUND, OutsideError.FORBIDDEN, OutsideError.REFUSED, OutsideError.UNEXPECTED_ANSWER)
+"""What an asset's address may answer that another try cannot mend; a redirect is an unexpected answer."""
 
 
 class ModelOpClient:
@@ -40,8 +43,10 @@ class ModelOpClient:
 
     def __init__(self, settings: ModelOpSettings, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         address = _bare(str(settings.url))
+        self._address = httpx.URL(f"{address}/")
         self._api = f"{address}/{rest.API}"
-        self._http = connections(transport)
+        asked = [each for each in (settings.url, settings.token_url) if each]
+        self._http = connections(settings, [str(each) for each in asked], transport)
         self._tokens = token_source(settings, address, self._http)
         self._exchange = HttpExchange(SYSTEM, self._http, ambiguous_wait=settings.ambiguous_wait)
 
@@ -65,11 +70,33 @@ class ModelOpClient:
         """A kept test result (ModelTestResult)."""
         return await self.get(rest.entity_path(rest.MODEL_TEST_RESULTS, result_id))
 
-    async def add_document(self, snapshot_id: str, *, filename: str, content: bytes, sha256: str) -> None:
+    async def read_asset(self, asset: Entity) -> bytes:
+        """The bytes of a model's asset, at most `assets.MAX_ASSET_BYTES`, checked against its recorded hash.
+
+        Embedded content counts first; else the asset's `fileUrl` is read, but only from this ModelOp Center: who may
+        add an asset to a model must not choose where the service account's token is sent.
+
+        Raises:
+            UnreadableAsset: they cannot be had, or differ from the hash; another try cannot help.
+            ApplicationError: ModelOp Center did not answer, or does not know the service account.
+        """
+        content = assets.embedded_content(asset)
+        return assets.checked(asset, await self._linked(rest.text(asset, "fileUrl")) if content is None else content)
+
+    async def add_document(
+        self,
+        snapshot_id: str,
+        *,
+        filename: str,
+        content: bytes,
+        sha256: str,
+        provenance: DocumentProvenance | None = None,
+    ) -> None:
         """Adds a document to a snapshot unless one with the same content is there already.
 
         Args:
             sha256: hexadecimal SHA-256 of `content`, as it was recorded when the document was made.
+            provenance: what the document was made with, kept beside it.
 
         Raises:
             ValueError: `content` does not have that hash.
@@ -81,7 +108,7 @@ class ModelOpClient:
             documents = rest.items(snapshot, "modelDocuments")
             if any(rest.content_sha256(document) == sha256 for document in documents):
                 return None
-            return {"modelDocuments": [*documents, rest.document_body(filename, content, sha256)]}
+            return {"modelDocuments": [*documents, rest.document_body(filename, content, sha256, provenance)]}
 
         await self.amend(rest.entity_path(rest.DEPLOYABLE_MODELS, snapshot_id), with_document)
 
@@ -200,6 +227,38 @@ class ModelOpClient:
             raise self._exchange.nonsense(call, answer, f"a JSON {type(value).__name__} instead of an object")
         return value
 
+    async def _linked(self, address: str) -> bytes:
+        """What stands at an asset's address."""
+        url = self._own(address)
+        try:
+            answer = await self._send_to(
+                url, "GET", f"GET {url.path}", headers={"Accept": "*/*"}, limit=assets.MAX_ASSET_BYTES
+            )
+            if not 200 <= answer.status < 300:
+                raise self._exchange.failure(f"GET {url.path}", answer)
+        except AnswerTooLarge:
+            raise assets.UnreadableAsset(assets.too_large()) from None
+        except ApplicationError as error:
+            if error.type in _UNREADABLE:
+                raise assets.UnreadableAsset(error.message) from None
+            raise
+        return answer.body
+
+    def _own(self, address: str) -> httpx.URL:
+        """An asset's address as a URL of this ModelOp Center."""
+        if not address.strip():
+            raise assets.UnreadableAsset("it has neither embedded content nor an address (upload the file again)")
+        try:
+            url = self._address.join(address.strip())
+        except (httpx.InvalidURL, ValueError):
+            raise assets.UnreadableAsset("its address is not a URL (upload the file again)") from None
+        if _origin(url) != _origin(self._address) or url.userinfo:
+            raise assets.UnreadableAsset(
+                f"it is kept at {assets.place(address)}, and files are read from ModelOp Center only "
+                "(embed the file: upload it as a model asset of less than 10 MB)"
+            )
+        return url.copy_with(fragment=None)
+
     async def _send(
         self,
         method: str,
@@ -210,6 +269,20 @@ class ModelOpClient:
         body: Entity | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        url = httpx.URL(f"{self._api}/{path}")
+        return await self._send_to(url, method, call, query=query, body=body, headers=headers)
+
+    async def _send_to(
+        self,
+        url: httpx.URL,
+        method: str,
+        call: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Entity | None = None,
+        headers: Mapping[str, str] | None = None,
+        limit: int | None = None,
+    ) -> Answer:
         """Sends one request; a token that is refused is replaced once, because it may have been revoked early."""
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
         fixed = {"Accept": "application/json", **({"Content-Type": "application/json"} if content else {})}
@@ -219,12 +292,13 @@ class ModelOpClient:
                 activity.heartbeat()
             return await self._exchange.send(
                 method,
-                f"{self._api}/{path}",
+                str(url),
                 call=call,
                 query=query,
                 content=content,
                 headers={**fixed, **(headers or {}), "Authorization": f"Bearer {token}"},
                 creates=method == "POST",
+                limit=limit,
             )
 
         token = await self._tokens.current()
@@ -237,6 +311,10 @@ class ModelOpClient:
 def _bare(url: str) -> str:
     """The address without query, fragment and trailing slash, so that paths can be added to it."""
     return str(httpx.URL(url).copy_with(query=None, fragment=None)).rstrip("/")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _reaches_back(lists: list[list[Entity]], since: datetime | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from activities.errors import plain
@@ -11,11 +12,22 @@ from activities.links import Links
 from activities.modelop import rest
 from activities.modelop.exchange import finite_json
 from activities.modelop.rest import Entity
-from activities.modelop.types import Asset, AssetRole, BusinessModel, RiskTests, Snapshot
+from activities.modelop.types import (
+    Asset,
+    AssetRole,
+    BusinessModel,
+    DeclaredFields,
+    PreviousSnapshot,
+    RiskTests,
+    Snapshot,
+)
 
 MAX_ID_CHARACTERS = 100
 MAX_NAME_CHARACTERS = 120
 MAX_DESCRIPTION_CHARACTERS = 1000
+MAX_NAMES_KNOWN = 20
+MAX_NAME_KNOWN_CHARACTERS = 300
+MAX_FIELDS = 20
 MAX_ASSETS = 50
 MAX_ASSETS_BYTES = 24 * 1024
 """Names may consist of characters of four bytes, so the number of assets alone bounds no payload."""
@@ -38,8 +50,10 @@ def business_model(entity: Entity, links: Links) -> BusinessModel:
         risk=_short(meta, "modelRisk"),
         use_category=_short(meta, "modelUseCategory"),
         assets=assets(entity),
+        declared_fields=declared_fields(entity),
         fingerprint=fingerprint(entity),
         url=links.model(model_id),
+        known_as=known_as(entity),
     )
 
 
@@ -54,6 +68,19 @@ def snapshot(entity: Entity, links: Links) -> Snapshot:
         fingerprint=fingerprint(model),
         assets=assets(model),
         url=links.snapshot(snapshot_id),
+        endpoint=rest.frozen_endpoint(entity),
+    )
+
+
+def previous_snapshot(entity: Entity, deployed_at: datetime | None) -> PreviousSnapshot:
+    """What a review says of the snapshot that was deployed before, with the document recorded at its approval."""
+    document = rest.sub(entity, "metaData", "custom", "mlc", "document")
+    return PreviousSnapshot(
+        snapshot_id=_id(entity),
+        name=_short(rest.sub(entity, "metaData"), "name"),
+        deployed_at=deployed_at,
+        document_filename=_short(document, "filename"),
+        document_sha256=_short(document, "sha256", 64),
     )
 
 
@@ -67,6 +94,20 @@ def risk_tests(entity: Entity) -> RiskTests:
 def model_name(model: Entity) -> str:
     """A model's name on one line."""
     return _short(rest.sub(model, "modelMetaData"), "name")
+
+
+def known_as(model: Entity) -> list[str]:
+    """What SageMaker may know a model by: at most `MAX_NAMES_KNOWN`, none longer than `MAX_NAME_KNOWN_CHARACTERS`.
+
+    Its name, the texts of its `repositoryInfo`, those fields of `custom` that speak of SageMaker, and the addresses of
+    its assets. Other fields of `custom` hold people's names, which have no place in a run's history.
+    """
+    meta = rest.sub(model, "modelMetaData")
+    custom = [value for name, value in rest.sub(meta, "custom").items() if "sagemaker" in name.lower()]
+    addresses = [rest.text(asset, "fileUrl") for asset in rest.items(model, "modelAssets")]
+    said = [model_name(model), *rest.sub(meta, "repositoryInfo").values(), *custom, *addresses]
+    known = (plain(text) for text in said if isinstance(text, str) and len(text) <= MAX_NAME_KNOWN_CHARACTERS)
+    return list(dict.fromkeys(filter(None, known)))[:MAX_NAMES_KNOWN]
 
 
 def methodology(model: Entity) -> str:
@@ -112,6 +153,21 @@ def fingerprint(model: Entity) -> str:
     return hashlib.sha256(_canonical(identity).encode()).hexdigest()
 
 
+def declared_fields(model: Entity) -> DeclaredFields | None:
+    """What the input schemas declare of the people behind the data; None if no schema can be read."""
+    definitions = [
+        definition for schema in _input_schemas(model) if isinstance(definition := _definition(schema), dict)
+    ]
+    fields = [field for definition in definitions for field in rest.items(definition, "fields")]
+    if not fields:
+        return None
+    return DeclaredFields(
+        fields=len({rest.text(field, "name") for field in fields}),
+        protected=_names([field for field in fields if field.get("protectedClass") is True]),
+        identifiers=_names([field for field in fields if field.get("role") == "identifier"]),
+    )
+
+
 def score_is_text(model: Entity) -> bool | None:
     """Whether the schema's score column holds text; None if there is no single schema or no score in it."""
     schemas = _input_schemas(model)
@@ -121,6 +177,12 @@ def score_is_text(model: Entity) -> bool | None:
     fields = rest.items(definition, "fields") if isinstance(definition, dict) else []
     score = next((field for field in fields if field.get("role") == "score"), None)
     return None if score is None else "string" in _type_names(score.get("type"))
+
+
+def _names(fields: list[Entity]) -> list[str]:
+    names = [name for name in dict.fromkeys(_short(field, "name") for field in fields) if name]
+    more = len(names) - MAX_FIELDS
+    return names if more <= 0 else [*names[:MAX_FIELDS], f"{more} more"]
 
 
 def _asset(entity: Entity) -> Asset:

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError, answered, unclear, unexpected, unreachable
+from activities.observation import outside_call
+from activities.transport import TransportSettings
 
 TIMEOUT_SECONDS = 10.0
 """The longest wait for one step: a connection, a piece of the answer."""
@@ -32,7 +35,7 @@ _REQUEST_TIMEOUT = 408
 
 
 class AnswerTooLarge(ApplicationError):
-    """The answer to a call is larger than `MAX_ANSWER_BYTES`."""
+    """The answer to a call is larger than it may be."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,26 @@ class Answer:
     creates: bool = False
 
 
-def connections(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A pool of connections that waits at most `TIMEOUT_SECONDS` for each step and follows no redirect."""
-    return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, transport=transport)
+def connections(
+    settings: TransportSettings, addresses: Sequence[str], transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """A pool of connections that waits at most `TIMEOUT_SECONDS` for each step and follows no redirect.
+
+    Args:
+        settings: whose certificates count, and the proxy.
+        addresses: what will be asked; each may lie behind another proxy of the environment, or behind none.
+        transport: replaces the network.
+    """
+    verify = settings.ssl_verification()
+    ways = {} if transport else {_site(each): settings.proxy_for(each) for each in addresses}
+    return httpx.AsyncClient(
+        timeout=TIMEOUT_SECONDS,
+        follow_redirects=False,
+        verify=verify,
+        trust_env=False,
+        transport=transport,
+        mounts={site: httpx.AsyncHTTPTransport(verify=verify, proxy=proxy) for site, proxy in ways.items() if proxy},
+    )
 
 
 class HttpExchange:
@@ -93,6 +113,7 @@ class HttpExchange:
         content: bytes | None = None,
         form: Mapping[str, str] | None = None,
         creates: bool = False,
+        limit: int | None = None,
     ) -> Answer:
         """Sends one request and reads the answer, whatever its status.
 
@@ -100,19 +121,22 @@ class HttpExchange:
             call: method and path as errors name them, without host, query and credentials.
             creates: the request makes another object each time it is carried out. A failure that leaves open whether
                 it was asks Temporal to wait before the next attempt, here and in `failure` and `nonsense`.
+            limit: the largest answer that is read, in bytes; None: `MAX_ANSWER_BYTES`.
 
         Raises:
             ApplicationError: `Unreachable`, there was no answer or not a whole one.
-            AnswerTooLarge: the answer is larger than `MAX_ANSWER_BYTES`.
+            AnswerTooLarge: the answer is larger than `limit`.
         """
         request = self._http.build_request(method, url, params=query, headers=headers, content=content, data=form)
         try:
-            async with asyncio.timeout(TOTAL_SECONDS):
-                response = await self._http.send(request, stream=True)
-                try:
-                    body = await self._read(response, call)
-                finally:
-                    await response.aclose()
+            with outside_call(self._system, call) as observed:
+                async with asyncio.timeout(TOTAL_SECONDS):
+                    response = await self._http.send(request, stream=True)
+                    observed.status = response.status_code
+                    try:
+                        body = await self._read(response, call, limit or MAX_ANSWER_BYTES)
+                    finally:
+                        await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, UnicodeError, TimeoutError) as error:
             told = unreachable(self._system, call, error)
             certain = not creates or isinstance(error, _NEVER_SENT)
@@ -153,15 +177,15 @@ class HttpExchange:
             kind = answer.headers.get("Content-Type", "no content type")
             raise self.nonsense(call, answer, f"status {answer.status}, {kind}, no readable JSON") from None
 
-    async def _read(self, response: httpx.Response, call: str) -> bytes:
+    async def _read(self, response: httpx.Response, call: str, limit: int) -> bytes:
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
             if not response.is_success and len(body) > MAX_ERROR_BYTES:
                 break
-            if len(body) > MAX_ANSWER_BYTES:
+            if len(body) > limit:
                 raise AnswerTooLarge(
-                    f"{self._system} answered {call} with more than {MAX_ANSWER_BYTES >> 20} MB "
+                    f"{self._system} answered {call} with more than {limit >> 20} MB "
                     "(reduce what is embedded there, for example by keeping large files in external storage)",
                     type=OutsideError.UNEXPECTED_ANSWER,
                     non_retryable=True,
@@ -179,6 +203,11 @@ def finite_json(text: bytes | str) -> Any:
         return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _site(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _is_worker_shutdown() -> bool:

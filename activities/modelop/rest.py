@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel, to_snake
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import OutsideError
 from activities.identity import RunIdentity
-from activities.modelop.types import DecisionRecord, NotificationRequest, TicketAssignment
+from activities.modelop.types import DecisionRecord, DocumentProvenance, NotificationRequest, TicketAssignment
+from activities.sagemaker.types import EndpointConfig
 
 Entity = dict[str, Any]
 """One object of ModelOp Center as JSON."""
@@ -44,6 +47,7 @@ COMPLETE = "COMPLETE"
 FAILURE = "FAILURE"
 """`jobResult` of a job that came to its end and still failed."""
 
+_ENDPOINT_FACTS = "endpointConfig"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -130,14 +134,18 @@ def embedded_bytes(asset: Entity) -> bytes | None:
 
 def created_at(entity: Mapping[str, Any]) -> datetime | None:
     """When an entity was created; None if it does not say so in a way that can be read."""
-    value = entity.get("createdDate")
+    return moment(entity.get("createdDate"))
+
+
+def moment(value: Any) -> datetime | None:
+    """A date as ModelOp Center writes it, ISO 8601 or milliseconds since 1970; None if it cannot be read."""
     try:
         if isinstance(value, int):
             return datetime.fromtimestamp(value / 1000, UTC)
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        read = datetime.fromisoformat(value) if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
         return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+    return read.replace(tzinfo=UTC) if read and read.tzinfo is None else read
 
 
 def age(entity: Entity) -> tuple[datetime, str]:
@@ -185,8 +193,15 @@ def carries_notification_mark(notification: Entity, mark: str) -> bool:
     return text(notification, "message").rstrip().endswith(mark)
 
 
-def snapshot_body(stored_model: Entity, *, name: str, mlc: Entity, endpoint_config_name: str | None) -> Entity:
-    """`POST deployableModels`: freezes the model as it is sent."""
+def snapshot_body(
+    stored_model: Entity,
+    *,
+    name: str,
+    mlc: Entity,
+    endpoint_config_name: str | None,
+    endpoint: EndpointConfig | None = None,
+) -> Entity:
+    """`POST deployableModels`: freezes the model as it is sent, and beside it what AWS said of its endpoint."""
     meta = sub(stored_model, "modelMetaData")
     group = {"group": stored_model["group"]} if stored_model.get("group") else {}
     return {
@@ -199,8 +214,23 @@ def snapshot_body(stored_model: Entity, *, name: str, mlc: Entity, endpoint_conf
             "custom": {"mlc": mlc},
         },
         "associatedModels": [],
-        "targetRuntimes": [{"repositoryInfo": info} for info in _repository_info(endpoint_config_name)],
+        "targetRuntimes": [
+            {"repositoryInfo": {**info, **_endpoint_facts(endpoint)}}
+            for info in _repository_info(endpoint_config_name, endpoint)
+        ],
     }
+
+
+def frozen_endpoint(snapshot: Entity) -> EndpointConfig | None:
+    """What AWS said of the endpoint configuration when the snapshot was made; None if nobody asked."""
+    for runtime in items(snapshot, "targetRuntimes"):
+        facts = sub(runtime, "repositoryInfo", _ENDPOINT_FACTS)
+        try:
+            return EndpointConfig.model_validate(_respelled(facts, to_snake))
+        except ValidationError:
+            # Another client may have put something of its own there.
+            continue
+    return None
 
 
 def job_body(risk_tests: Entity, snapshot: Entity, inputs: Sequence[Entity], mark: Entity) -> Entity:
@@ -227,8 +257,9 @@ def result_body(test_results: Entity, rule_results: list[Entity], *, snapshot: s
     }
 
 
-def document_body(filename: str, content: bytes, sha256: str) -> Entity:
+def document_body(filename: str, content: bytes, sha256: str, provenance: DocumentProvenance | None = None) -> Entity:
     """One entry of a snapshot's `modelDocuments`."""
+    custom = {"metaData": {"custom": {"mlc": provenance_record(provenance)}}} if provenance else {}
     return {
         "assetType": "FILE",
         "assetRole": "MODEL_DOCUMENTATION",
@@ -237,13 +268,31 @@ def document_body(filename: str, content: bytes, sha256: str) -> Entity:
         "fileSize": len(content),
         "contentHash": {"hashType": "SHA-256", "hexString": sha256},
         "fileContent": base64.b64encode(content).decode(),
+        **custom,
     }
 
 
-def deployed_body(snapshot_id: str, *, environment: str, endpoint_config_name: str | None, at: datetime) -> Entity:
+def provenance_record(provenance: DocumentProvenance) -> Entity:
+    """What `metaData.custom.mlc` says of a review document beyond its name and hash; unknown parts are left out."""
+    template, limits = provenance.template, provenance.limits
+    return {
+        "contentSha256": provenance.content_sha256,
+        **({"template": {"filename": template.filename, "sha256": template.sha256}} if template else {}),
+        **({"limits": {"title": limits.title, "sha256": limits.sha256}} if limits else {}),
+    }
+
+
+def deployed_body(
+    snapshot_id: str,
+    *,
+    environment: str,
+    endpoint_config_name: str | None,
+    endpoint: EndpointConfig | None = None,
+    at: datetime,
+) -> Entity:
     """`POST deployedModels`: a snapshot counts as in production on an engine that is marked as such."""
     engine: Entity = {"engineType": "SAGEMAKER_RUNTIME", "environmentName": environment, "inProduction": True}
-    for info in _repository_info(endpoint_config_name):
+    for info in _repository_info(endpoint_config_name, endpoint):
         engine["repositoryInfo"] = info
     return {
         "deployableModel": {"id": snapshot_id},
@@ -254,7 +303,13 @@ def deployed_body(snapshot_id: str, *, environment: str, endpoint_config_name: s
 
 
 def approval_record(
-    decisions: Sequence[DecisionRecord], *, filename: str, sha256: str, code_version: str, deployed_model_id: str
+    decisions: Sequence[DecisionRecord],
+    *,
+    filename: str,
+    sha256: str,
+    provenance: DocumentProvenance | None,
+    code_version: str,
+    deployed_model_id: str,
 ) -> Entity:
     """What `metaData.custom.mlc` of a deployed snapshot says beyond the mark."""
     return {
@@ -269,7 +324,11 @@ def approval_record(
             }
             for decision in decisions
         ],
-        "document": {"filename": filename, "sha256": sha256},
+        "document": {
+            "filename": filename,
+            "sha256": sha256,
+            **(provenance_record(provenance) if provenance else {}),
+        },
         "codeVersion": code_version,
         "deployedModelId": deployed_model_id,
     }
@@ -317,6 +376,14 @@ def is_open_mirror(notification: Entity, model_id: str, keys: Collection[str]) -
     return of_model and notification.get("open") is True and text(sub(notification, "assignment"), "issueId") in keys
 
 
+def is_deployed_before(other: Entity, snapshot: Entity) -> bool:
+    """Whether `other` is an older snapshot of the same model that an earlier run marked as deployed."""
+    model = text(sub(snapshot, "storedModel"), "id")
+    of_model = bool(model) and text(sub(other, "storedModel"), "id") == model
+    record = sub(other, "metaData", "custom", "mlc")
+    return of_model and bool(text(record, "deployedModelId")) and age(other) < age(snapshot)
+
+
 def is_in_production(deployed: Entity, model_id: str) -> bool:
     """Whether a deployed model is a snapshot of `model_id` on an engine in production."""
     of_model = sub(deployed, "deployableModel", "storedModel").get("id") == model_id
@@ -336,9 +403,22 @@ def _run_mark(run: RunIdentity) -> Entity:
     return {"workflowId": run.workflow_id, "runId": run.run_id}
 
 
-def _repository_info(endpoint_config_name: str | None) -> Iterator[Entity]:
-    if endpoint_config_name:
+def _repository_info(endpoint_config_name: str | None, endpoint: EndpointConfig | None) -> Iterator[Entity]:
+    if endpoint is not None:
+        yield {"endpointConfigName": endpoint.name, "endpointConfigArn": endpoint.arn, "region": endpoint.region}
+    elif endpoint_config_name:
         yield {"endpointConfigName": endpoint_config_name}
+
+
+def _endpoint_facts(endpoint: EndpointConfig | None) -> Entity:
+    return {} if endpoint is None else {_ENDPOINT_FACTS: _respelled(endpoint.model_dump(mode="json"), to_camel)}
+
+
+def _respelled(value: Any, spell: Callable[[str], str]) -> Any:
+    """JSON with the names of its fields spelled in another way; ModelOp Center's own are in camel case."""
+    if isinstance(value, dict):
+        return {spell(name): _respelled(each, spell) for name, each in value.items()}
+    return [_respelled(each, spell) for each in value] if isinstance(value, list) else value
 
 
 def _assignment(ticket: TicketAssignment) -> Entity:

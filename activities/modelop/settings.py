@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from activities.transport import TransportSettings
 from activities.web_address import WebAddress
 
 
-class ModelOpSettings(BaseModel, extra="forbid"):
+class ModelOpSettings(TransportSettings):
     """Where ModelOp Center is and how to sign in: exactly one of the three ways.
 
     `token` is a static bearer; `token_url` with `client_id` and `client_secret` are OAuth2 client credentials;

@@ -5,11 +5,13 @@ Field names are ours; the comments name the ModelOp Center term where it differs
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
 from activities.identity import RunIdentity
+from activities.sagemaker.types import EndpointConfig
 
 
 class AssetRole(StrEnum):
@@ -35,8 +37,25 @@ class ModelRequest(BaseModel):
     model_id: str
 
 
+class DeclaredFields(BaseModel):
+    """What a model's input schema says of its fields; at most some names of each kind are listed.
+
+    Attributes:
+        fields: how many fields it has.
+        protected: fields declared as protected classes (`protectedClass`).
+        identifiers: fields that tell one person or case from another (role `identifier`).
+    """
+
+    fields: int
+    protected: list[str] = Field(default_factory=list)
+    identifiers: list[str] = Field(default_factory=list)
+
+
 class BusinessModel(BaseModel):
-    """A business model as it is registered now (StoredModel)."""
+    """A business model as it is registered now (StoredModel).
+
+    `declared_fields` is None where there is no input schema that can be read.
+    """
 
     model_id: str
     name: str
@@ -48,8 +67,12 @@ class BusinessModel(BaseModel):
     risk: str = ""
     use_category: str = ""
     assets: list[Asset] = Field(default_factory=list)
+    declared_fields: DeclaredFields | None = None
     fingerprint: str = Field(description="changes when version or assets change; compared, never shown")
     url: str = ""
+    known_as: list[str] = Field(
+        default_factory=list, description="what SageMaker may know it by: names, ARNs, addresses of its data"
+    )
 
 
 class PrerequisitesRequest(BaseModel):
@@ -57,6 +80,7 @@ class PrerequisitesRequest(BaseModel):
 
     model_id: str
     endpoint_config_name: str | None = None
+    endpoint_config_is_read: bool = Field(default=False, description="whether AWS will be asked for it")
 
 
 class Prerequisite(BaseModel):
@@ -80,11 +104,26 @@ class SnapshotRequest(BaseModel):
     model_id: str
     round: int
     endpoint_config_name: str | None = None
+    endpoint: EndpointConfig | None = Field(default=None, description="what AWS said of it; None: nobody asked")
     supersedes: str | None = Field(default=None, description="snapshot id of the round before")
 
 
+class PreviousSnapshot(BaseModel):
+    """The snapshot of the same model that was deployed in production last, and the document it was approved with."""
+
+    snapshot_id: str
+    name: str
+    deployed_at: datetime | None = None
+    document_filename: str = ""
+    document_sha256: str = ""
+
+
 class Snapshot(BaseModel):
-    """A frozen copy of a business model (DeployableModel)."""
+    """A frozen copy of a business model (DeployableModel).
+
+    `previous` is None if none was found; `previous_unknown` then says why the look-up failed, if it did. `endpoint` is
+    the endpoint configuration as it was when the copy was made.
+    """
 
     snapshot_id: str
     name: str
@@ -92,6 +131,9 @@ class Snapshot(BaseModel):
     fingerprint: str = Field(description="fingerprint of the frozen model, see BusinessModel")
     assets: list[Asset] = Field(default_factory=list)
     url: str = ""
+    endpoint: EndpointConfig | None = None
+    previous: PreviousSnapshot | None = None
+    previous_unknown: str = ""
 
 
 class RiskTests(BaseModel):
@@ -140,6 +182,9 @@ class StoreResultRequest(BaseModel):
     job_id: str
     snapshot_id: str
     model_id: str
+    risk_tests_snapshot_id: str | None = Field(
+        default=None, description="its decision table counts where the model has none of its own"
+    )
 
 
 class MonitorProblem(BaseModel):
@@ -147,6 +192,48 @@ class MonitorProblem(BaseModel):
 
     monitor: str
     message: str
+
+
+class TestFinding(BaseModel):
+    """One test that needs a person's attention, as the decision summary lists it; texts are bounded."""
+
+    __test__ = False
+
+    word: str = Field(description="the verdict, for example `FAIL`")
+    test: str
+    subject: str = Field(default="", description="the feature or group; empty for the whole model")
+    reason: str = ""
+    consequence: str = ""
+
+
+class LimitsUsed(BaseModel):
+    """The limits that verdicts rest on. `sha256` is empty where they could not be read."""
+
+    title: str
+    sha256: str = ""
+
+
+class TemplateUsed(BaseModel):
+    """The customer's template that a review document was filled from."""
+
+    filename: str
+    sha256: str
+
+
+class TestSummary(BaseModel):
+    """What a test result says, small enough to travel through a history.
+
+    `verdicts` counts every verdict by word; `findings` holds the first ones that need attention. `notices` are problems
+    with the limits, in whole sentences.
+    """
+
+    __test__ = False
+
+    overall: str
+    verdicts: dict[str, int] = Field(default_factory=dict)
+    findings: list[TestFinding] = Field(default_factory=list)
+    limits: LimitsUsed | None = None
+    notices: list[str] = Field(default_factory=list)
 
 
 class TestResult(BaseModel):
@@ -157,6 +244,7 @@ class TestResult(BaseModel):
     result_id: str
     failed_monitors: list[MonitorProblem] = Field(default_factory=list)
     not_applicable: list[MonitorProblem] = Field(default_factory=list)
+    summary: TestSummary | None = None
 
 
 class NotificationType(StrEnum):
@@ -234,6 +322,18 @@ class DecisionRecord(BaseModel):
     comment: str = ""
 
 
+class DocumentProvenance(BaseModel):
+    """What a review document was made with; it is kept beside the document on the snapshot.
+
+    `content_sha256` is taken over the parts inside the file, independent of compression. `template` is None for a
+    document of our own layout.
+    """
+
+    content_sha256: str
+    template: TemplateUsed | None = None
+    limits: LimitsUsed | None = None
+
+
 class DeployRequest(BaseModel):
     """Asks to mark a snapshot as deployed in production."""
 
@@ -242,8 +342,10 @@ class DeployRequest(BaseModel):
     fingerprint: str = Field(description="of the snapshot that was approved")
     document_sha256: str
     document_filename: str
+    document_provenance: DocumentProvenance | None = None
     decisions: list[DecisionRecord]
     endpoint_config_name: str | None = None
+    endpoint: EndpointConfig | None = None
     code_version: str
 
 

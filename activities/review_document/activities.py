@@ -6,6 +6,7 @@ import asyncio
 import re
 import unicodedata
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from temporalio import activity
@@ -14,10 +15,13 @@ from temporalio.exceptions import ApplicationError
 from activities.errors import OutsideError, plain
 from activities.jira.types import Attachment, TicketReference
 from activities.modelop.rest import created_at
+from activities.modelop.types import DocumentProvenance, LimitsUsed, TemplateUsed
+from activities.review_document.decision_summary import overall
+from activities.review_document.formatting import clean
+from activities.review_document.judge import limits_used
 from activities.review_document.package import content_sha256, sha256
-from activities.review_document.render import render
-from activities.review_document.review import Review
-from activities.review_document.sections import overall
+from activities.review_document.review import EndpointFacts, Review
+from activities.review_document.selection import FrozenSources, Template
 from activities.review_document.ticket_text import document_comment
 from activities.review_document.types import (
     ArchivedDocument,
@@ -28,9 +32,14 @@ from activities.review_document.types import (
     VerifyRequest,
 )
 from activities.review_document.verdicts import count_by_word
+from activities.review_document.writing import WrittenDocument, write
+from activities.sagemaker.reading import capacity, capture
+from activities.sagemaker.types import EndpointConfig
 
 HEARTBEAT_SECONDS = 2.0
 MAX_SLUG = 60
+MAX_UNRESOLVED = 50
+MAX_UNRESOLVED_CHARACTERS = 160
 
 T = TypeVar("T")
 
@@ -44,7 +53,12 @@ class ModelOp(Protocol):
     async def get_result(self, result_id: str) -> Mapping[str, Any]:
         """The test result as JSON, with `testResults`."""
 
-    async def add_document(self, snapshot_id: str, *, filename: str, content: bytes, sha256: str) -> None:
+    async def read_asset(self, asset: dict[str, Any]) -> bytes:
+        """The bytes of a model's asset; raises `UnreadableAsset` if they cannot be had."""
+
+    async def add_document(
+        self, snapshot_id: str, *, filename: str, content: bytes, sha256: str, provenance: DocumentProvenance
+    ) -> None:
         """Adds a file to the snapshot; one that is there already is not added again."""
 
 
@@ -65,11 +79,18 @@ class Jira(Protocol):
 
 
 class ReviewDocumentActivities:
-    """Makes and keeps review documents. All activities may be repeated: they find what an earlier attempt did."""
+    """Makes and keeps review documents. All activities may be repeated: they find what an earlier attempt did.
 
-    def __init__(self, modelop: ModelOp, jira: Jira) -> None:
+    Args:
+        modelop: where results, templates and limits come from, and where the document is kept.
+        jira: where the document is reviewed.
+        base_template: a .docx that gives our own layout its styles; None: ours.
+    """
+
+    def __init__(self, modelop: ModelOp, jira: Jira, base_template: bytes | None = None) -> None:
         self._modelop = modelop
         self._jira = jira
+        self._base_template = base_template
         self._writing = asyncio.Lock()
 
     @activity.defn(name="prepare_review_document")
@@ -101,27 +122,36 @@ class ReviewDocumentActivities:
         await _with_heartbeats(self._verify(request))
 
     async def _verify(self, request: VerifyRequest) -> None:
-        _, content = await self._written(request.request)
-        if sha256(content) != request.document.sha256:
+        _, written = await self._written(request.request)
+        if sha256(written.content) != request.document.sha256:
             raise ApplicationError(
                 f"{request.document.filename} cannot be written again as it was approved: it would have SHA-256 "
-                f"{sha256(content)}, approved was {request.document.sha256} (restore the approved file on the ticket "
-                "or its snapshot, or use the release of the worker that wrote it)",
+                f"{sha256(written.content)}, approved was {request.document.sha256} (restore the approved file on the "
+                "ticket or its snapshot, or use the release of the worker, and its base template, that wrote it)",
                 type=DocumentError.NOT_REPRODUCIBLE,
                 non_retryable=True,
             )
 
-    async def _written(self, request: ReviewDocumentRequest) -> tuple[Review, bytes]:
-        snapshot = await self._modelop.get_snapshot(request.snapshot_id)
-        result = await self._modelop.get_result(request.result_id)
-        review = _review(request, snapshot, result)
+    async def _written(self, request: ReviewDocumentRequest) -> tuple[Review, WrittenDocument]:
+        review, template = await self._gathered(request)
         # One at a time: documents that are written side by side only make each other late, and a worker that dies
         # would take all of them along.
         async with self._writing:
-            return review, await asyncio.to_thread(_render, review)
+            return review, await asyncio.to_thread(_write, review, template, self._base_template)
+
+    async def _gathered(self, request: ReviewDocumentRequest) -> tuple[Review, Template | None]:
+        """What the document is written from: everything in it is frozen, so that it can be written again."""
+        snapshot = await self._modelop.get_snapshot(request.snapshot_id)
+        result = await self._modelop.get_result(request.result_id)
+        review = _review(request, snapshot, result)
+        sources = FrozenSources(self._modelop, snapshot, request.risk_tests_snapshot_id)
+        limits, template = await sources.limits(), await sources.template()
+        notices = [*_notices(request, limits_used(limits)), *sources.notices]
+        return replace(review, limits=limits, notices=notices), template
 
     async def _prepare(self, request: ReviewDocumentRequest) -> ReviewDocument:
-        review, content = await self._written(request)
+        review, written = await self._written(request)
+        content, template = written.content, written.template
         digest = sha256(content)
         filename = document_filename(review.model_name, digest)
         attachment = await self._attached_once(request.ticket, filename, content)
@@ -133,6 +163,10 @@ class ReviewDocumentActivities:
             attachment_id=attachment.attachment_id,
             attached_at=attachment.created,
             verdicts=count_by_word(review.verdicts),
+            unresolved=[clean(path, MAX_UNRESOLVED_CHARACTERS) for path in written.unresolved[:MAX_UNRESOLVED]],
+            template=TemplateUsed(filename=template.filename, sha256=template.sha256) if template else None,
+            limits=limits_used(review.limits),
+            notices=list(written.notices),
         )
         await self._jira.comment(
             request.ticket.issue_id,
@@ -160,7 +194,11 @@ class ReviewDocumentActivities:
                 non_retryable=True,
             )
         await self._modelop.add_document(
-            request.snapshot_id, filename=document.filename, content=content, sha256=document.sha256
+            request.snapshot_id,
+            filename=document.filename,
+            content=content,
+            sha256=document.sha256,
+            provenance=document.provenance,
         )
         return ArchivedDocument(snapshot_id=request.snapshot_id, sha256=document.sha256)
 
@@ -209,12 +247,52 @@ def _review(request: ReviewDocumentRequest, snapshot: Mapping[str, Any], result:
         requested_by=request.requested_by,
         use_case_id=request.use_case_id,
         endpoint_config_name=request.endpoint_config_name,
+        result=result,
+        previous=request.previous,
+        previous_unknown=request.previous_unknown,
+        endpoint=_endpoint_facts(request.endpoint) if request.endpoint else None,
     )
 
 
-def _render(review: Review) -> bytes:
+def _endpoint_facts(endpoint: EndpointConfig) -> EndpointFacts:
+    return EndpointFacts(
+        name=endpoint.name,
+        arn=endpoint.arn,
+        region=endpoint.region,
+        variants=[
+            (variant.name, variant.instance_type or capacity(variant), variant.instance_count or 0, variant.model_name)
+            for variant in endpoint.variants
+        ],
+        kms_key=endpoint.kms_key,
+        data_capture=capture(endpoint),
+        read_at=endpoint.read_at,
+    )
+
+
+def _notices(request: ReviewDocumentRequest, limits: LimitsUsed) -> list[str]:
+    notices = []
+    if request.limits and request.limits != limits:
+        notices.append(
+            f"The limits have changed since the ticket was written: its verdicts rest on {_named(request.limits)}, "
+            f"those of this document on {_named(limits)}."
+        )
+    if why := clean(request.previous_unknown):
+        notices.append(f"Whether an earlier snapshot of this model was approved {why}.")
+    if request.endpoint and request.endpoint.serves_model is False:
+        notices.append(
+            f"No variant of the endpoint configuration {clean(request.endpoint.name)} is recognised as this model: "
+            "compare the SageMaker models that it names."
+        )
+    return notices
+
+
+def _named(limits: LimitsUsed) -> str:
+    return f"{limits.title} (SHA-256 {limits.sha256[:12] or 'unknown'})"
+
+
+def _write(review: Review, template: Template | None, base_template: bytes | None) -> WrittenDocument:
     try:
-        return render(review)
+        return write(review, template, base_template)
     except (ValueError, RecursionError) as error:
         raise _unreadable(f"test result {review.result_id} cannot be printed: {plain(str(error), 200)}") from error
 

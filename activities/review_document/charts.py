@@ -1,17 +1,19 @@
 """The document's charts as PNG images: one per family of tests.
 
 Drawn without pyplot, whose global state grows in a long-lived worker and is not made for threads. The same numbers give
-the same bytes: fixed font, size and resolution, no metadata. Colours are told apart by people with any kind of colour
-vision (Okabe and Ito 2008), and no meaning rests on colour alone.
+the same bytes: the fonts that come with matplotlib, fixed size and resolution, no metadata. Colours are told apart by
+people with any kind of colour vision (Okabe and Ito 2008), and no meaning rests on colour alone.
 """
 
 from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -21,6 +23,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontEntry, fontManager
+from matplotlib.ft2font import FT2Font
 
 from activities.review_document.formatting import number
 from activities.review_document.thresholds import Interval
@@ -28,6 +32,9 @@ from activities.review_document.thresholds import Interval
 WIDTH = 6.3
 DPI = 150
 MAX_BARS = 25
+MAX_BUCKETS = 60
+FARTHEST = 1e15
+"""Numbers beyond this are drawn here: an axis that holds them overflows. The text beside the bar is the number."""
 MAX_NAME = 28
 CHARACTER = 0.068
 """Average width of a character of the labels, in inches."""
@@ -40,8 +47,14 @@ MUTED = "#52606D"
 GRID = "#DDE3E9"
 OUTSIDE_HATCH = "////"
 
+FONT = "Review Sans"
+_FONT_FILES = {400: "DejaVuSans.ttf", 700: "DejaVuSans-Bold.ttf"}
+_NO_GLYPH = "□"
+
 _STYLE = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
+    # A feature may be called "cost_$_per_$": that is a name and not a formula.
+    "text.parse_math": False,
     "font.size": 8,
     "axes.edgecolor": "#9AA5B1",
     "axes.labelcolor": MUTED,
@@ -64,6 +77,16 @@ _STYLE = {
 _ONE_AT_A_TIME = threading.Lock()
 
 
+def _font_file(weight: int) -> Path:
+    return Path(matplotlib.get_data_path(), "fonts", "ttf", _FONT_FILES[weight])
+
+
+# Under a name of their own: a machine may have other versions of DejaVu installed, which would draw other pixels.
+fontManager.ttflist.extend(
+    FontEntry(fname=str(_font_file(weight)), name=FONT, weight=weight, size="scalable") for weight in _FONT_FILES
+)
+
+
 @dataclass(frozen=True)
 class Chart:
     """An image and the text that stands for it where it cannot be seen."""
@@ -79,6 +102,7 @@ def limit_bars(
     measure: str,
     centre: float = 0.0,
     printed: Callable[[float, Sequence[float]], str] = number,
+    intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> Chart:
     """Horizontal bars with the limits as lines.
 
@@ -88,26 +112,42 @@ def limit_bars(
         measure: name of the axis.
         centre: where the bars start.
         printed: turns a value and the limits into the text beside the bar.
+        intervals: confidence intervals by name, drawn as whiskers.
     """
     ordered = values.iloc[:MAX_BARS]
+    whiskers = [(intervals or {}).get(str(name)) for name in ordered.index]
+    ends = [end for whisker in whiskers if whisker for end in whisker]
+    lengths = [_drawable(value) for value in ordered]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for row, value in enumerate(ordered):
-            _bar(axes, row, value, centre, passes, printed(value, passes.bounds))
+        _bars(axes, lengths, centre, passes)
+        for row, (value, whisker) in enumerate(zip(ordered, whiskers, strict=True)):
+            _number_beside(axes, row, lengths[row], centre, printed(value, passes.bounds), whisker)
         _name_rows(figure, axes, [str(name) for name in ordered.index])
         _frame(figure, top=0.24, bottom=0.44)
         axes.set_xlabel(measure)
         axes.grid(axis="x", color=GRID, linewidth=0.6)
-        _leave_room(axes, centre, [*ordered, *passes.bounds])
+        _leave_room(axes, centre, [*lengths, *map(_drawable, [*passes.bounds, *ends])])
         _limit_lines(axes, passes)
         if centre:
             axes.axvline(centre, color=MUTED, linewidth=0.8)
 
     height = 0.85 + 0.215 * len(ordered)
-    listed = "; ".join(f"{name} {printed(value, passes.bounds)}" for name, value in ordered.items())
-    left_out = f" The first {len(ordered)} of {len(values)} are shown." if len(values) > len(ordered) else ""
-    return Chart(_png(draw, height), f"Bar chart, {measure}. Limit {passes}. {listed}.{left_out}")
+    return Chart(png_of(draw, height), _bars_alt(ordered, len(values), passes, measure, printed))
+
+
+def _bars_alt(
+    shown: pd.Series[float],
+    total: int,
+    passes: Interval,
+    measure: str,
+    printed: Callable[[float, Sequence[float]], str],
+) -> str:
+    limit = f" Limit {passes}." if passes.bounds else ""
+    left_out = f" The first {len(shown)} of {total} are shown." if total > len(shown) else ""
+    listed = "; ".join(f"{name} {printed(value, passes.bounds)}" for name, value in shown.items())
+    return f"Bar chart, {measure}.{limit}{left_out} {listed}."
 
 
 def scale(value: float, passes: Interval, possible: Interval, *, measure: str) -> Chart:
@@ -119,8 +159,9 @@ def scale(value: float, passes: Interval, possible: Interval, *, measure: str) -
         axes = figure.subplots()
         start = max(low, passes.at_least if passes.at_least is not None else (passes.above or low))
         end = min(high, passes.at_most if passes.at_most is not None else (passes.below or high))
-        axes.axvspan(start, end, ymin=0.3, ymax=0.62, color=WITHIN, alpha=0.18, linewidth=0)
-        axes.text((start + end) / 2, 0.46, "PASS", ha="center", va="center", color=WITHIN, fontsize=7.5)
+        if passes.bounds:
+            axes.axvspan(start, end, ymin=0.3, ymax=0.62, color=WITHIN, alpha=0.18, linewidth=0)
+            axes.text((start + end) / 2, 0.46, "PASS", ha="center", va="center", color=WITHIN, fontsize=7.5)
         axes.plot([value], [0.7], marker="v", markersize=9, color=WITHIN if value in passes else LIMIT, clip_on=False)
         axes.text(value, 0.86, number(value, passes.bounds), ha="center", va="bottom", fontweight="bold")
         axes.set_xlim(low, high)
@@ -131,7 +172,8 @@ def scale(value: float, passes: Interval, possible: Interval, *, measure: str) -
         figure.subplots_adjust(left=0.03, right=0.97)
         _frame(figure, top=0.02, bottom=0.42)
 
-    return Chart(_png(draw, 1.15), f"{measure}: {number(value, passes.bounds)} on a scale with the limit {passes}.")
+    limit = f" with the limit {passes}" if passes.bounds else ""
+    return Chart(png_of(draw, 1.15), f"{measure}: {number(value, passes.bounds)} on a scale{limit}.")
 
 
 def classification(matrix: pd.DataFrame | None, roc: pd.DataFrame | None, calibration: pd.DataFrame | None) -> Chart:
@@ -160,7 +202,7 @@ def classification(matrix: pd.DataFrame | None, roc: pd.DataFrame | None, calibr
         figure.subplots_adjust(left=0.115, right=0.97, wspace=0.42)
         _frame(figure, top=0.26, bottom=0.48)
 
-    return Chart(_png(draw, 2.45), f"Charts: {'; '.join(alt for alt, _ in panels)}.")
+    return Chart(png_of(draw, 2.45), f"Charts: {'; '.join(alt for alt, _ in panels)}.")
 
 
 def metric_bars(values: pd.Series[float]) -> Chart:
@@ -168,22 +210,41 @@ def metric_bars(values: pd.Series[float]) -> Chart:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
+        _bars(axes, list(values), 0.0, Interval())
         for row, value in enumerate(values):
-            _bar(axes, row, value, 0.0, Interval(), number(value))
+            _number_beside(axes, row, value, 0.0, number(value))
         _name_rows(figure, axes, [str(name) for name in values.index])
         _frame(figure, top=0.08, bottom=0.3)
         _leave_room(axes, 0.0, list(values))
 
     listed = "; ".join(f"{name} {number(value)}" for name, value in values.items())
-    return Chart(_png(draw, 0.6 + 0.23 * len(values)), f"Bar chart of metrics. {listed}.")
+    return Chart(png_of(draw, 0.6 + 0.23 * len(values)), f"Bar chart of metrics. {listed}.")
 
 
-def distributions(labels: Sequence[str], baseline: Sequence[float], comparator: Sequence[float]) -> Chart:
-    """Shares of rows per bucket in the baseline and in the comparator."""
+def distributions(
+    labels: Sequence[str],
+    baseline: Sequence[float],
+    comparator: Sequence[float],
+    *,
+    withheld: Sequence[bool] = (),
+) -> Chart:
+    """Shares of rows per bucket in the baseline and in the comparator.
+
+    Buckets that are `withheld` have a mark and no bars, in the picture and in its description. Of more than 60 buckets
+    the first ones are shown.
+    """
+    total, labels = len(labels), labels[:MAX_BUCKETS]
+    known = [not hidden for hidden in withheld or [False] * total][:MAX_BUCKETS]
+    baseline, comparator = (
+        [share if shown else 0.0 for share, shown in zip(shares, known, strict=False)]
+        for shares in (baseline, comparator)
+    )
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         places = np.arange(len(labels))
+        for place in places[~np.array(known)]:
+            axes.text(place, 0, "  withheld", rotation=90, ha="center", va="bottom", color=MUTED, fontsize=6.5)
         axes.bar(places - 0.2, baseline, 0.4, color=WITHIN, label="baseline")
         axes.bar(
             places + 0.2,
@@ -196,7 +257,7 @@ def distributions(labels: Sequence[str], baseline: Sequence[float], comparator: 
             label="comparator",
         )
         every = max(len(labels) // 10, 1)
-        shown = [_short(text, 18) for text in labels][::every]
+        shown = [fitting_name(text, 18) for text in labels][::every]
         upright = max(map(len, shown)) <= 5
         axes.set_xticks(places[::every], shown, rotation=0 if upright else 30, ha="center" if upright else "right")
         axes.set_xlabel("score")
@@ -207,9 +268,10 @@ def distributions(labels: Sequence[str], baseline: Sequence[float], comparator: 
         figure.subplots_adjust(left=0.085, right=0.985)
         _frame(figure, top=0.24, bottom=0.44 if upright else 0.85)
 
-    rows = zip(labels, baseline, comparator, strict=True)
-    listed = "; ".join(f"{text} {b:.1%} and {c:.1%}" for text, b, c in rows)
-    return Chart(_png(draw, 2.5), f"Score distribution, share of rows in baseline and comparator. {listed}.")
+    rows = zip(labels, baseline, comparator, known, strict=True)
+    listed = "; ".join(f"{text} {b:.1%} and {c:.1%}" if shown else f"{text} withheld" for text, b, c, shown in rows)
+    first = f" The first {len(labels)} of {total:,} buckets are shown." if total > len(labels) else ""
+    return Chart(png_of(draw, 2.5), f"Score distribution, share of rows in baseline and comparator.{first} {listed}.")
 
 
 def _matrix(axes: Axes, matrix: pd.DataFrame) -> None:
@@ -219,8 +281,8 @@ def _matrix(axes: Axes, matrix: pd.DataFrame) -> None:
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > middle else INK
         axes.text(column, row, f"{share:.1%}", ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(matrix.shape[1]), [_short(str(c), 12) for c in matrix.columns])
-    axes.set_yticks(range(matrix.shape[0]), [_short(str(i), 12) for i in matrix.index])
+    axes.set_xticks(range(matrix.shape[1]), [fitting_name(str(c), 12) for c in matrix.columns])
+    axes.set_yticks(range(matrix.shape[0]), [fitting_name(str(i), 12) for i in matrix.index])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlabel="predicted class", ylabel="actual class", title="Confusion matrix")
@@ -249,23 +311,33 @@ def _calibration(axes: Axes, bins: pd.DataFrame) -> None:
     axes.grid(color=GRID, linewidth=0.6)
 
 
-def _bar(axes: Axes, row: float, value: float, centre: float, passes: Interval, text: str) -> None:
-    within = value in passes
-    axes.barh(
-        row,
-        value - centre,
-        left=centre,
-        height=0.66,
-        color=WITHIN if within else OUTSIDE,
-        edgecolor=WITHIN if within else INK,
-        linewidth=0.4,
-        hatch=None if within else OUTSIDE_HATCH,
-    )
+def _bars(axes: Axes, values: Sequence[float], centre: float, passes: Interval) -> None:
+    """One bar per row; those that end outside of the limits are hatched."""
+    rows = range(len(values))
+    within = [row for row in rows if values[row] in passes]
+    outside = [row for row in rows if values[row] not in passes]
+    # Two calls and not one per row: each of them lays out the whole axes.
+    looks: list[tuple[list[int], dict[str, Any]]] = [
+        (within, {"color": WITHIN, "edgecolor": WITHIN}),
+        (outside, {"color": OUTSIDE, "edgecolor": INK, "hatch": OUTSIDE_HATCH}),
+    ]
+    for drawn, look in looks:
+        lengths = [values[row] - centre for row in drawn]
+        axes.barh(drawn, lengths, left=centre, height=0.66, linewidth=0.4, **look)
+
+
+def _number_beside(
+    axes: Axes, row: int, value: float, centre: float, text: str, whisker: tuple[float, float] | None = None
+) -> None:
+    """The number at the end of a bar, and the bar's confidence interval."""
+    if whisker:
+        axes.plot(whisker, (row, row), color=INK, linewidth=1, marker="|", markersize=5, zorder=4)
     offset, side = (3, "left") if value >= centre else (-3, "right")
+    edge = max(value, *whisker) if whisker and value >= centre else min(value, *whisker) if whisker else value
     # The number stays readable where a limit line runs through it.
     axes.annotate(
         text,
-        (value, row),
+        (edge, row),
         (offset, 0),
         textcoords="offset points",
         ha=side,
@@ -276,8 +348,12 @@ def _bar(axes: Axes, row: float, value: float, centre: float, passes: Interval, 
     )
 
 
+def _drawable(value: float) -> float:
+    return min(max(value, -FARTHEST), FARTHEST)
+
+
 def _limit_lines(axes: Axes, passes: Interval) -> None:
-    for bound in passes.bounds:
+    for bound in filter(lambda bound: abs(bound) <= FARTHEST, passes.bounds):
         axes.axvline(bound, color=LIMIT, linewidth=1.1, linestyle="--")
         axes.annotate(
             f"limit {bound:g}",
@@ -294,7 +370,7 @@ def _limit_lines(axes: Axes, passes: Interval) -> None:
 
 def _name_rows(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
     """Names beside the bars, and a left margin that holds the longest of them."""
-    shown = [_short(text) for text in names]
+    shown = [fitting_name(text) for text in names]
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
@@ -315,8 +391,15 @@ def _leave_room(axes: Axes, centre: float, shown: Sequence[float]) -> None:
     axes.set_xlim(low - room if low < centre else low, high + room)
 
 
-def _short(text: str, limit: int = MAX_NAME) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def fitting_name(text: str, limit: int = MAX_NAME) -> str:
+    """A name that fits, with a box for every character that the font does not have; tables hold the whole name."""
+    known = "".join(c if ord(c) in _glyphs() else _NO_GLYPH for c in text)
+    return known if len(known) <= limit else known[: limit - 1] + "…"
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(FT2Font(str(_font_file(400))).get_charmap())
 
 
 @contextmanager
@@ -325,7 +408,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _png(draw: Callable[[Figure], None], height: float) -> bytes:
+def png_of(draw: Callable[[Figure], None], height: float) -> bytes:
+    """The PNG of what `draw` puts on a figure of the page's width and so many inches of height."""
     with _style():
         figure = Figure(figsize=(WIDTH, height), dpi=DPI)
         FigureCanvasAgg(figure)

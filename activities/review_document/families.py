@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,11 +12,15 @@ import pandas as pd
 
 from activities.review_document import charts
 from activities.review_document.charts import Chart
+from activities.review_document.disclosure import SMALLEST_SHOWN_GROUP, WITHHELD, too_small
 from activities.review_document.formatting import count, counted, finite, label, number, p_value
 from activities.review_document.layout import Align, Column, Inline, ReviewLayout, Table, Text, Tone
+from activities.review_document.masking import MASKED, is_personal_data, kind_of_personal_data, masked
 from activities.review_document.results import (
+    Bucket,
     GroupDisparity,
     Stability,
+    disparity_intervals,
     entries,
     group_disparities,
     measured,
@@ -23,13 +29,11 @@ from activities.review_document.results import (
     values_per_feature,
 )
 from activities.review_document.review import Review
-from activities.review_document.thresholds import Interval, Threshold, standard_thresholds
-from activities.review_document.verdicts import Verdict, Word
+from activities.review_document.thresholds import Family, Interval, Threshold, standard_thresholds
+from activities.review_document.verdicts import Word
 
 MAX_ROWS = 50
 MAX_BUCKET_TABLES = 3
-SMALLEST_SHOWN_GROUP = 10
-"""Figures about fewer people than this are left out, because they may tell who somebody is."""
 
 FAIL_FILL = "FBEDE3"
 
@@ -43,22 +47,67 @@ _METRICS = (
     ("rmse", "Root mean squared error (RMSE)"),
     ("mae", "Mean absolute error (MAE)"),
 )
-_TONES = {Word.PASS: Tone.PASS, Word.FAIL: Tone.FAIL, Word.ERROR: Tone.ERROR}
+_TONES = {
+    Word.PASS: Tone.PASS,
+    Word.FAIL: Tone.FAIL,
+    Word.NOT_APPLICABLE: Tone.OTHER,
+    Word.INFORMATION: Tone.OTHER,
+}
 
 
 def verdict_text(word: Word) -> Text:
-    """A verdict in its word and tone."""
-    return Text(word.value, _TONES.get(word, Tone.OTHER))
+    """A verdict in its word and tone; what nobody has judged looks like an error."""
+    return Text(word.value, _TONES.get(word, Tone.ERROR))
 
 
-def write_family(layout: ReviewLayout, review: Review, family: str, verdicts: Sequence[Verdict]) -> None:
-    """Everything of one family below its heading."""
+def limits_of(review: Review, metric: str) -> Interval:
+    """The range of a PASS that the review's table of limits sets for a key of the result; open if it sets none."""
+    return review.limits.table.passing(metric) or Interval()
+
+
+def write_family(layout: ReviewLayout, review: Review, family: str) -> None:
+    """Everything of one family below its heading: the verdicts, or that there are none, and the numbers."""
+    verdicts = [verdict for verdict in review.verdicts if verdict.family == family]
     for verdict in verdicts:
         about = f" ({verdict.feature_or_group})" if verdict.feature_or_group else ""
         layout.bullets([[verdict_text(verdict.word), f" – {verdict.test}{about}: {verdict.reason}."]])
+    if not verdicts:
+        layout.paragraph("The table of limits has no rule for these tests; their numbers are printed for information.")
     writer = _WRITERS.get(family)
     if writer is not None:
         writer(layout, review)
+    _write_unjudged(layout, review, family)
+
+
+def unjudged_families(review: Review) -> list[Family]:
+    """The families that the result has numbers of and that no verdict speaks of, as with a short decision table."""
+    judged = {verdict.family for verdict in review.verdicts}
+    return [f for f in standard_thresholds().families if f.name not in judged and _numbers_of(review, f.name)]
+
+
+def _write_unjudged(layout: ReviewLayout, review: Review, family: str) -> None:
+    """Numbers that no verdict speaks of: no number of the result may be missing from the document.
+
+    What belongs to a feature or a group stands in the table per feature or group, where small groups are withheld.
+    """
+    judged = {verdict.threshold_id for verdict in review.verdicts}
+    rows: list[Sequence[Inline]] = [
+        [threshold.test, (p_value if threshold.p_value else number)(value)]
+        for threshold, value in _numbers_of(review, family)
+        if threshold.values is None and threshold.id not in judged
+    ]
+    if rows:
+        columns = [Column("Test", 0.7), Column("Value", 0.3, Align.NUMBER)]
+        layout.table(Table(f"{family}, not judged", "One row per test with its value.", columns, rows))
+
+
+def _numbers_of(review: Review, family: str) -> list[tuple[Threshold, float]]:
+    found = (
+        (threshold, measured(review.test_results.get(threshold.metric)))
+        for threshold in standard_thresholds().thresholds
+        if threshold.family == family
+    )
+    return [(threshold, value) for threshold, value in found if value is not None and value not in threshold.sentinels]
 
 
 def _performance(layout: ReviewLayout, review: Review) -> None:
@@ -93,9 +142,9 @@ def confusion_matrix(results: Mapping[str, Any]) -> pd.DataFrame | None:
     frame = pd.DataFrame(cells, dtype=float)
     if frame.empty or frame.isna().any(axis=None) or frame.shape[0] != frame.shape[1] or len(frame) > 10:
         return None
-    total = float(frame.to_numpy().sum())
+    total = sum(frame.to_numpy().ravel().tolist())
     frame.index = frame.columns
-    return frame / total if total > 0 else None
+    return frame / total if 0 < total < math.inf and (frame >= 0).all(axis=None) else None
 
 
 def _roc(results: Mapping[str, Any]) -> pd.DataFrame | None:
@@ -106,8 +155,10 @@ def _roc(results: Mapping[str, Any]) -> pd.DataFrame | None:
 
 
 def _calibration(results: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Mean score and observed rate per bin; bins with few rows are left out, their rate would tell who they are."""
     bins = _chart_data(results, "calibration")
     rows = [row for row in bins if isinstance(row, Mapping)] if isinstance(bins, list) else []
+    rows = [row for row in rows if not too_small(finite(row.get("count")))]
     return _numbers({name: [row.get(name) for row in rows] for name in ("mean_score", "observed_rate")})
 
 
@@ -127,54 +178,48 @@ def _numbers(columns: Mapping[str, Any]) -> pd.DataFrame | None:
 
 def _bias(layout: ReviewLayout, review: Review) -> None:
     groups = group_disparities(review.test_results)
-    passes = _disparity_limits()
-    known = pd.Series({g.name: g.disparity for g in groups if _shown(g)}, dtype=float)
+    passes = _disparity_limits(review)
+    shown = [g for g in groups if not too_small(g.count)]
+    intervals = disparity_intervals(shown)
+    known = pd.Series({g.name: g.disparity for g in shown if g.disparity is not None}, dtype=float)
     if len(known):
         farthest = known.loc[(known - 1).abs().sort_values(ascending=False, kind="stable").index]
         measure = "predicted-positive-rate disparity (1 = same rate as the reference group)"
-        chart = charts.limit_bars(farthest, passes, measure=measure, centre=1.0)
-        layout.figure(chart, "Disparity of every group against its reference group")
+        chart = charts.limit_bars(farthest, passes, measure=measure, centre=1.0, intervals=intervals)
+        whiskers = ", with 95 % confidence intervals" if intervals else ""
+        layout.figure(chart, f"Disparity of every group against its reference group{whiskers}")
     if groups:
-        layout.table(_bias_table(groups, passes))
+        layout.paragraph(_ABOUT_DISPARITIES, "Note", keep_with_next=True)
+        layout.table(_bias_table(groups, passes, intervals))
         _left_out(layout, len(groups), "group")
 
 
-def _disparity_limits() -> Interval:
-    table = standard_thresholds()
-    smallest, largest = table.of("bias.smallest_disparity").passes, table.of("bias.largest_disparity").passes
-    return Interval(at_least=smallest.at_least, at_most=largest.at_most)
+_ABOUT_DISPARITIES = (
+    "PPR: predicted positive rate, FPR: false positive rate. Where a monitor takes PPR as the group's share of all "
+    "positive predictions, as Aequitas does, its disparity also depends on the size of the group: compare the rows."
+)
 
 
-def _shown(group: GroupDisparity) -> bool:
-    return group.disparity is not None and (group.count is None or group.count >= SMALLEST_SHOWN_GROUP)
+def _disparity_limits(review: Review) -> Interval:
+    smallest, largest = (limits_of(review, f"Bias_{end}PPRDisparityValue") for end in ("min", "max"))
+    return Interval(at_least=smallest.at_least, above=smallest.above, at_most=largest.at_most, below=largest.below)
 
 
-def _bias_table(groups: Sequence[GroupDisparity], passes: Interval) -> Table:
+def _bias_table(
+    groups: Sequence[GroupDisparity], passes: Interval, intervals: Mapping[str, tuple[float, float]]
+) -> Table:
     columns = [
-        Column("Protected class", 0.2),
-        Column("Group", 0.2),
-        Column("Reference group", 0.2),
-        Column("Rows", 0.11, Align.NUMBER),
-        Column("PPR disparity", 0.14, Align.NUMBER),
-        Column("FPR disparity", 0.14, Align.NUMBER),
-        Column("Within limits", 0.13),
+        Column("Protected class", 0.15),
+        Column("Group", 0.16),
+        Column("Reference group", 0.17),
+        Column("Rows", 0.09, Align.NUMBER),
+        Column("PPR disparity" + (" (95 % interval)" if intervals else ""), 0.26, Align.NUMBER),
+        Column("FPR disparity", 0.12, Align.NUMBER),
+        Column("Within limits", 0.11),
     ]
-    rows: list[Sequence[Inline]] = []
-    for group in groups[:MAX_ROWS]:
-        if group.count is not None and group.count < SMALLEST_SHOWN_GROUP:
-            shown: list[Inline] = [f"< {SMALLEST_SHOWN_GROUP}", "withheld", "withheld", "–"]
-        else:
-            disparity = number(group.disparity, passes.bounds)
-            shown = [
-                count(group.count),
-                disparity,
-                number(group.false_positive_disparity),
-                _within(group.disparity, passes),
-            ]
-        reference = "is the reference" if group.group == group.reference else group.reference or "–"
-        rows.append([group.attribute, group.group, reference, *shown])
+    rows = [_bias_row(group, passes, intervals.get(group.name)) for group in groups[:MAX_ROWS]]
     return Table(
-        "Disparities per group (PPR: predicted positive rate, FPR: false positive rate)",
+        "Disparities per group",
         "One row per group of a protected class: its reference group, number of rows and disparities.",
         columns,
         rows,
@@ -182,8 +227,23 @@ def _bias_table(groups: Sequence[GroupDisparity], passes: Interval) -> Table:
     )
 
 
+def _bias_row(group: GroupDisparity, passes: Interval, interval: tuple[float, float] | None) -> Sequence[Inline]:
+    reference = "is the reference" if group.group == group.reference else group.reference or "–"
+    named = [group.attribute, group.group, reference]
+    if too_small(group.count):
+        return [*named, f"< {SMALLEST_SHOWN_GROUP}", WITHHELD, WITHHELD, "–"]
+    spread = f" ({number(interval[0])} to {number(interval[1])})" if interval else ""
+    return [
+        *named,
+        count(group.count),
+        number(group.disparity, passes.bounds) + spread,
+        number(group.false_positive_disparity),
+        _within(group.disparity, passes),
+    ]
+
+
 def _within(value: float | None, passes: Interval) -> Inline:
-    if value is None:
+    if value is None or not passes.bounds:
         return "–"
     return Text("yes", Tone.PASS) if value in passes else Text("no", Tone.FAIL)
 
@@ -198,7 +258,7 @@ def _fail_fills(rows: Sequence[Sequence[Inline]]) -> dict[tuple[int, int], str]:
 
 
 def _data_drift(layout: ReviewLayout, review: Review) -> None:
-    results, passes = review.test_results, standard_thresholds().of("data_drift.csi").passes
+    results, passes = review.test_results, limits_of(review, "CSI_maxCSIValue")
     features = [s for s in stability(results) if not s.is_score]
     if features:
         indices = pd.Series({s.feature: s.index for s in features}, dtype=float)
@@ -251,23 +311,24 @@ def _bucket_table(feature: Stability) -> Table:
         Column("Comparator share", 0.16, Align.NUMBER),
         Column("Contribution", 0.17, Align.NUMBER),
     ]
-    rows: list[Sequence[Inline]] = [
-        [
-            b.bucket,
-            count(b.train_count),
-            count(b.eval_count),
-            _share(b.train_percent),
-            _share(b.eval_percent),
-            number(b.psi_calc),
-        ]
-        for b in feature.buckets[:MAX_ROWS]
-    ]
+    rows = [_bucket_row(bucket) for bucket in feature.buckets[:MAX_ROWS]]
     return Table(
         f"Stability of {feature.feature} (index {number(feature.index)})",
         "One row per bucket: rows and shares in baseline and comparator, and the contribution to the index.",
         columns,
         rows,
     )
+
+
+def _bucket_row(bucket: Bucket) -> Sequence[Inline]:
+    """A bucket with its numbers. From a share or a contribution a withheld count could be worked out."""
+    few = too_small(bucket.train_count), too_small(bucket.eval_count)
+    return [
+        masked(bucket.bucket, 80),
+        *(f"< {SMALLEST_SHOWN_GROUP}" if small else count(n) for small, n in zip(few, bucket.counts, strict=True)),
+        *(WITHHELD if small else _share(s) for small, s in zip(few, bucket.shares, strict=True)),
+        WITHHELD if any(few) else number(bucket.psi_calc),
+    ]
 
 
 def _share(share: float | None) -> str:
@@ -297,11 +358,15 @@ def _score_histogram(results: Mapping[str, Any]) -> Chart | None:
     edges = [finite(edge) for edge in raw["edges"]] if isinstance(raw.get("edges"), list) else []
     counts = _numbers({side: raw.get(side) for side in ("baseline", "comparator")})
     known = [edge for edge in edges if edge is not None]
-    if counts is None or len(known) != len(counts) + 1 or (counts.sum() <= 0).any():
+    if counts is None or len(known) != len(counts) + 1 or (counts < 0).any(axis=None):
         return None
-    shares = counts / counts.sum()
+    totals = pd.Series({side: sum(counts[side].tolist()) for side in counts.columns}, dtype=float)
+    if not totals.between(0, math.inf, inclusive="neither").all():
+        return None
+    shares = counts / totals
     labels = [f"{low:.2f}" for low in known[:-1]]
-    return charts.distributions(labels, shares["baseline"].tolist(), shares["comparator"].tolist())
+    few = counts.map(too_small).any(axis=1).tolist()
+    return charts.distributions(labels, shares["baseline"].tolist(), shares["comparator"].tolist(), withheld=few)
 
 
 def _score_buckets(scores: Sequence[Stability]) -> Chart | None:
@@ -309,32 +374,44 @@ def _score_buckets(scores: Sequence[Stability]) -> Chart | None:
         shares = [(b.train_percent or 0.0, b.eval_percent or 0.0) for b in score.buckets]
         if shares:
             baseline, comparator = zip(*shares, strict=True)
-            return charts.distributions([b.bucket for b in score.buckets], baseline, comparator)
+            few = [any(map(too_small, b.counts)) for b in score.buckets]
+            return charts.distributions(
+                [masked(b.bucket, 80) for b in score.buckets], baseline, comparator, withheld=few
+            )
     return None
 
 
 def _autocorrelation(layout: ReviewLayout, review: Review) -> None:
     threshold = standard_thresholds().of("autocorrelation.durbin_watson")
-    for verdict in review.verdicts:
-        if verdict.threshold_id == threshold.id and verdict.value is not None and verdict.value in threshold.possible:
-            chart = charts.scale(verdict.value, threshold.passes, threshold.possible, measure="Durbin-Watson statistic")
-            layout.figure(chart, "Durbin-Watson statistic on its scale from 0 to 4")
+    value = measured(review.test_results.get(threshold.metric))
+    if value is not None and value in threshold.possible:
+        passes = limits_of(review, threshold.metric)
+        chart = charts.scale(value, passes, threshold.possible, measure="Durbin-Watson statistic")
+        layout.figure(chart, "Durbin-Watson statistic on its scale from 0 to 4")
 
 
 def _p_values(family: str) -> Callable[[ReviewLayout, Review], None]:
     """Writes the p-values of a family as bars against their common limit."""
 
     def write(layout: ReviewLayout, review: Review) -> None:
-        judged = [v for v in review.verdicts if v.family == family and v.word in (Word.PASS, Word.FAIL)]
+        verdicts = [v for v in review.verdicts if v.family == family and v.word in (Word.PASS, Word.FAIL)]
+        judged = [v for v in verdicts if v.value is not None]
         if judged:
             values = pd.Series({v.test.removesuffix(" p-value"): v.value for v in judged}, dtype=float)
-            passes = standard_thresholds().of(judged[0].threshold_id).passes
+            passes = _common_limit(review, family)
             layout.figure(
                 charts.limit_bars(values, passes, measure="p-value", printed=p_value),
                 f"{family}: p-values against their limit",
             )
 
     return write
+
+
+def _common_limit(review: Review, family: str) -> Interval:
+    """The limit of all tests of a family; open if they have not got the same one."""
+    metrics = [threshold.metric for threshold in standard_thresholds().thresholds if threshold.family == family]
+    limits = {limits_of(review, metric) for metric in metrics}
+    return limits.pop() if len(limits) == 1 else Interval()
 
 
 def _per_feature(threshold_id: str, measure: str, *, ascending: bool) -> Callable[[ReviewLayout, Review], None]:
@@ -345,21 +422,22 @@ def _per_feature(threshold_id: str, measure: str, *, ascending: bool) -> Callabl
         values = numbers_behind(review.test_results, threshold.values or "")
         if not len(values):
             return
+        passes = limits_of(review, threshold.metric)
         values = values.sort_values(ascending=ascending, kind="stable")
-        layout.figure(charts.limit_bars(values, threshold.passes, measure=measure), f"{measure} per feature")
-        layout.table(_feature_table(values, threshold, measure))
+        layout.figure(charts.limit_bars(values, passes, measure=measure), f"{measure} per feature")
+        layout.table(_feature_table(values, passes, measure))
         _left_out(layout, len(values), "feature")
 
     return write
 
 
-def _feature_table(values: pd.Series[float], threshold: Threshold, measure: str) -> Table:
+def _feature_table(values: pd.Series[float], passes: Interval, measure: str) -> Table:
     columns = [Column("Feature", 0.54), Column("Value", 0.22, Align.NUMBER), Column("Within the limit", 0.24)]
     rows: list[Sequence[Inline]] = [
-        [str(feature), number(value, threshold.passes.bounds), _within(value, threshold.passes)]
+        [str(feature), number(value, passes.bounds), _within(value, passes)]
         for feature, value in values[:MAX_ROWS].items()
     ]
-    caption = f"{measure} per feature (limit {threshold.passes})"
+    caption = f"{measure} per feature" + (f" (limit {passes})" if passes.bounds else "")
     return Table(
         caption, "One row per feature: its value and whether it is within the limit.", columns, rows, _fail_fills(rows)
     )
@@ -369,6 +447,46 @@ def _left_out(layout: ReviewLayout, total: int, noun: str) -> None:
     if total > MAX_ROWS:
         more = counted(total - MAX_ROWS, f"more {noun}")
         layout.paragraph(f"The table shows {MAX_ROWS}; {more} are in the test result.", "Note")
+
+
+def _personal_data(layout: ReviewLayout, review: Review) -> None:
+    rows: list[Sequence[Inline]] = [[kind, found] for kind, found in personal_data(review.test_results)[:MAX_ROWS]]
+    if rows:
+        columns = [Column("Kind", 0.7), Column("Found", 0.3, Align.NUMBER)]
+        layout.table(Table("Personal data by kind; texts are masked", "One row per kind.", columns, rows))
+
+
+def personal_data(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a scan for personal data has counted. Nothing that it quotes is printed."""
+    return [
+        (kind, found)
+        for key in results
+        for entry in entries(results, key)
+        if _about_personal_data(key, entry)
+        for name, item in _named_values(entry)
+        for kind, found in _kinds(name, item)
+    ]
+
+
+def _kinds(name: Any, item: Any) -> Iterator[tuple[str, str]]:
+    """How many findings of each kind; a list of findings is counted, since each of them quotes a person."""
+    if isinstance(item, list):
+        kinds = Counter(kind_of_personal_data(f.get("entity_type")) for f in item if isinstance(f, Mapping))
+        yield from ((kind, count(found)) for kind, found in kinds.most_common())
+    else:
+        known = finite(item)
+        yield kind_of_personal_data(name), MASKED if known is None else number(known) if known % 1 else count(known)
+
+
+def _about_personal_data(key: str, entry: Mapping[str, Any]) -> bool:
+    return "entity_type" in entry or is_personal_data(
+        key, *(entry.get(name) for name in ("test_name", "test_category", "test_type", "test_id"))
+    )
+
+
+def _named_values(entry: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    values = entry.get("values", entry)
+    yield from values.items() if isinstance(values, Mapping) else [("values", values)]
 
 
 _WRITERS: dict[str, Callable[[ReviewLayout, Review], None]] = {
@@ -381,6 +499,7 @@ _WRITERS: dict[str, Callable[[ReviewLayout, Review], None]] = {
     "Normality": _p_values("Normality"),
     "Linearity": _per_feature("linearity.pearson", "Pearson correlation with the outcome", ascending=True),
     "Multicollinearity": _per_feature("multicollinearity.vif", "Variance inflation factor (VIF)", ascending=False),
+    "Personal data": _personal_data,
 }
 
 
@@ -390,20 +509,27 @@ def other_results(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in results.items():
         if key in _known_keys() or key.endswith(("_CSI", "_PSI")) or key.startswith(_EXTREMES):
             continue
-        if isinstance(value, list | Mapping):
-            for position, entry in enumerate(entries(results, key), start=1):
-                title = label(entry.get("test_name")) or f"entry {position}"
-                values = entry.get("values", entry)
-                for name, item in values.items() if isinstance(values, Mapping) else [("values", values)]:
-                    found.append((f"{label(key)} / {title} / {label(name)}", _plain(item)))
+        if any(True for _ in entries(results, key)):
+            found += _other_entries(key, results)
         else:
-            found.append((label(key), _plain(value)))
+            quoted = is_personal_data(key) and isinstance(value, str)
+            found.append((masked(key, 80), MASKED if quoted else _plain(value)))
     return found
 
 
+def _other_entries(key: str, results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for position, entry in enumerate(entries(results, key), start=1):
+        if not _about_personal_data(key, entry):
+            path = f"{masked(key, 80)} / {masked(entry.get('test_name'), 80) or f'entry {position}'}"
+            for name, item in _named_values(entry):
+                yield f"{path} / {masked(name, 80)}", _plain(item)
+
+
 def _plain(value: Any) -> str:
+    if isinstance(value, list | Mapping):
+        return "1 entry" if len(value) == 1 else f"{len(value):,} entries"
     known = finite(value)
-    return number(known) if known is not None else label(value) or "–"
+    return number(known) if known is not None else masked(value, 80) or "–"
 
 
 @cache

@@ -114,7 +114,8 @@ def moment_of(value: Any) -> str:
     text = clean(value, 40)
     try:
         return moment(datetime.fromisoformat(text)) if text else NOT_PROVIDED
-    except ValueError:
+    # The first and the last day that there are have no UTC in every zone.
+    except (ValueError, OverflowError):
         return text
 
 

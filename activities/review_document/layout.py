@@ -6,25 +6,34 @@ rows, and it has no interface for header rows, table descriptions or alternative
 
 from __future__ import annotations
 
+import copy
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-import docx
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls, qn
-from docx.shared import Inches
+from docx.shared import Inches, Twips
 
+from activities.review_document.base_template import (
+    RUNNING_TITLE,
+    header_texts,
+    on_its_side,
+    open_base,
+    without_title_page,
+)
+from activities.review_document.base_template import (
+    UnusableBaseTemplate as UnusableBaseTemplate,
+)
 from activities.review_document.charts import WIDTH, Chart
 from activities.review_document.formatting import NOT_PROVIDED, clean, printable
-from activities.review_document.package import base_template, repack
-
-TEXT_WIDTH = 9072
-"""Width of the text in twentieths of a point: 16 cm."""
+from activities.review_document.package import repack
 
 KEPT_TOGETHER = 9
 """Tables of up to this many rows are not split over pages."""
@@ -101,16 +110,37 @@ class Table:
 
 
 class ReviewLayout:
-    """One document while it is written, from top to bottom."""
+    """One document while it is written, from top to bottom.
 
-    def __init__(self) -> None:
-        self._document = docx.Document(io.BytesIO(base_template()))
-        self._body = self._document.element.body
-        self._end = self._body.find(qn("w:sectPr"))
+    Args:
+        base: the .docx that the styles, the page, headers and footers are taken from; ours if None.
+
+    Raises:
+        UnusableBaseTemplate: the base lacks what the document needs.
+    """
+
+    def __init__(self, base: bytes | None = None) -> None:
+        opened = open_base(base)
+        self._document = opened.document
+        self._style_ids = opened.style_ids
+        self._end = opened.page
+        self._width = self._upright = opened.text_width
+        self._on_its_side = opened.text_height
         self._bookmarks = _FIRST_BOOKMARK
         self._after_table = False
         self._tables = 0
         self._figures = 0
+
+    @contextmanager
+    def landscape(self) -> Iterator[None]:
+        """What is written inside stands on pages that lie on their side, for tables with many columns."""
+        upright = copy.deepcopy(self._end)
+        self._end_section(upright)
+        without_title_page(self._end)
+        self._width = self._on_its_side
+        yield
+        self._end_section(on_its_side(self._end))
+        self._width = self._upright
 
     def paragraph(self, content: Inline, style: str = "Normal", *, keep_with_next: bool = False) -> None:
         """A paragraph in one of the template's styles."""
@@ -141,23 +171,24 @@ class ReviewLayout:
         for item in items:
             self.paragraph(item, "ListBullet")
 
-    def banner(self, lines: Sequence[Inline], *, fill: str, edge: str, description: str) -> None:
+    def banner(self, lines: Sequence[Inline], *, fill: str, edge: str, title: str, description: str) -> None:
         """A shaded box with a coloured edge that is read before anything else."""
         cell = "".join(_paragraph(line, "Badge") for line in lines)
         border = f'<w:tcBorders><w:left w:val="single" w:sz="36" w:space="0" w:color="{edge}"/></w:tcBorders>'
         shade = f'<w:shd w:val="clear" w:color="auto" w:fill="{fill}"/>'
         self._append(
-            f'<w:tbl><w:tblPr><w:tblStyle w:val="BadgeTable"/>{_width(TEXT_WIDTH)}{_FIXED}'
-            f"{_described('Overall result', description)}</w:tblPr>"
-            f'<w:tblGrid><w:gridCol w:w="{TEXT_WIDTH}"/></w:tblGrid>'
+            f'<w:tbl><w:tblPr><w:tblStyle w:val="BadgeTable"/>{_table_width(self._width)}{_FIXED}'
+            f"{_described(title, description)}</w:tblPr>"
+            f'<w:tblGrid><w:gridCol w:w="{self._width}"/></w:tblGrid>'
             f"<w:tr><w:trPr><w:cantSplit/></w:trPr>"
-            f'<w:tc><w:tcPr><w:tcW w:w="{TEXT_WIDTH}" w:type="dxa"/>{border}{shade}</w:tcPr>{cell}</w:tc>'
-            f"</w:tr></w:tbl>"
+            f'<w:tc><w:tcPr><w:tcW w:w="{self._width}" w:type="dxa"/>{border}{shade}</w:tcPr>{cell}</w:tc>'
+            f"</w:tr></w:tbl>",
+            spaced=True,
         )
 
     def facts(self, rows: Sequence[tuple[str, Inline]], *, title: str, description: str) -> None:
         """A two-column list of names and values, without a caption."""
-        widths = _widths([0.31, 0.69])
+        widths = _widths([0.31, 0.69], self._width)
         cells = "".join(
             _row([_cell(name, widths[0], "FactName", keep=keep), _cell(value, widths[1], Align.TEXT, keep=keep)])
             for (name, value), keep in zip(rows, _keeping(len(rows)), strict=True)
@@ -169,7 +200,7 @@ class ReviewLayout:
         """A captioned table whose heading row repeats on every page."""
         self._tables += 1
         self._append(_paragraph(f"Table {self._tables}. {table.caption}", "Caption"))
-        widths = _widths([column.share for column in table.columns])
+        widths = _widths([column.share for column in table.columns], self._width)
         heads = [
             _cell(column.heading, width, column.align.heading, keep=True)
             for column, width in zip(table.columns, widths, strict=True)
@@ -192,7 +223,8 @@ class ReviewLayout:
         """A picture with its caption above it and its alternative text."""
         self._figures += 1
         self._append(_paragraph(f"Figure {self._figures}. {caption}", "Caption"))
-        inline = self._document.part.new_pic_inline(io.BytesIO(chart.png), width=Inches(WIDTH))
+        width = min(Inches(WIDTH), Twips(self._width))
+        inline = self._document.part.new_pic_inline(io.BytesIO(chart.png), width=width)
         inline.docPr.set("name", f"Figure {self._figures}")
         inline.docPr.set("title", clean(caption, MAX_ALT))
         inline.docPr.set("descr", clean(chart.alt, MAX_ALT))
@@ -213,7 +245,9 @@ class ReviewLayout:
         properties.author = properties.last_modified_by = "sagemaker-mlc"
         properties.created = properties.modified = written
         properties.language, properties.revision = "en-GB", 1
-        self._document.sections[0].header.paragraphs[0].text = clean(running_title, 110)
+        for text in header_texts(self._document):
+            text.text = (text.text or "").replace(RUNNING_TITLE, clean(running_title, 110))
+        self._apply_style_ids()
         target = io.BytesIO()
         self._document.save(target)
         return repack(target.getvalue())
@@ -226,7 +260,21 @@ class ReviewLayout:
         opening, closing = _WRAPPER
         self._end.addprevious(parse_xml(f"{opening}{xml}{closing}")[0])
 
+    def _end_section(self, page: Any) -> None:
+        """Ends the section in the last paragraph; after a table, which cannot hold that, in one of its own."""
+        if self._after_table:
+            self._append(_block("", "TableSpacer"))
+        self._end.getprevious().find(qn("w:pPr")).append(page)
 
+    def _apply_style_ids(self) -> None:
+        if not self._style_ids:
+            return
+        for element in self._document.element.body.iter(*_STYLE_REFERENCES):
+            ours = element.get(qn("w:val"))
+            element.set(qn("w:val"), self._style_ids.get(ours, ours))
+
+
+_STYLE_REFERENCES = (qn("w:pStyle"), qn("w:rStyle"), qn("w:tblStyle"))
 _FIXED = '<w:tblLayout w:type="fixed"/>'
 
 
@@ -270,7 +318,7 @@ def _row(cells: Sequence[str], *, header: bool = False) -> str:
 def _table(style: str, widths: Sequence[int], rows: str, title: str, description: str, look: str) -> str:
     grid = "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
     return (
-        f'<w:tbl><w:tblPr><w:tblStyle w:val="{style}"/>{_width(sum(widths))}{_FIXED}'
+        f'<w:tbl><w:tblPr><w:tblStyle w:val="{style}"/>{_table_width(sum(widths))}{_FIXED}'
         f'<w:tblLook {look} w:lastRow="0" w:lastColumn="0" w:noHBand="1" w:noVBand="1"/>'
         f"{_described(title, description)}</w:tblPr><w:tblGrid>{grid}</w:tblGrid>{rows}</w:tbl>"
     )
@@ -283,15 +331,15 @@ def _described(title: str, description: str) -> str:
     )
 
 
-def _width(width: int) -> str:
+def _table_width(width: int) -> str:
     return f'<w:tblW w:w="{width}" w:type="dxa"/>'
 
 
-def _widths(shares: Sequence[float]) -> list[int]:
-    """Whole widths in the given proportions that add up to the width of the text."""
+def _widths(shares: Sequence[float], available: int) -> list[int]:
+    """Whole widths in the given proportions that add up to the available one."""
     total = sum(shares)
-    widths = [int(TEXT_WIDTH * share / total) for share in shares]
-    widths[-1] += TEXT_WIDTH - sum(widths)
+    widths = [int(available * share / total) for share in shares]
+    widths[-1] += available - sum(widths)
     return widths
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from activities.review_document.layout import ReviewLayout
 from activities.review_document.review import Review
-from activities.review_document.sections import SECTIONS, write_title
+from activities.review_document.sections import write_sections, write_title
 
 
-def render(review: Review) -> bytes:
+def render(review: Review, base: bytes | None = None) -> bytes:
     """The finished file; the same review yields the same bytes in any process with the same locked packages.
 
+    Args:
+        review: what is printed.
+        base: a .docx whose styles, page, headers and footers are used instead of ours.
+
     Raises:
+        UnusableBaseTemplate: the base lacks what the document needs.
         ValueError, RecursionError: the test results cannot be written as JSON.
     """
-    layout = ReviewLayout()
+    layout = ReviewLayout(base)
     write_title(layout, review)
-    for section in SECTIONS:
-        appendix = "Appendix " if section.number.isalpha() else ""
-        heading = f"{appendix}{section.number}  {section.title}"
-        layout.heading(1, heading, anchor=section.anchor, new_page=section.new_page)
-        section.write(layout, review)
+    write_sections(layout, review)
     return layout.save(
         title=f"Model review: {review.model_name}",
         running_title=f"Model review: {review.model_name}",

@@ -5,6 +5,7 @@ Everything here takes the dictionary as it came from outside and skips what has 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from activities.review_document.formatting import finite, label
+from activities.review_document.formatting import MAX_NAME, finite, label
+from activities.review_document.masking import masked
 
 NO_RESULT = -99.0
 CSI = "_CSI"
+SAME = 0.01
+NORMAL_95 = 1.96
 
 _BUCKET_MEASURES = ("train_count", "eval_count", "train_percent", "eval_percent", "psi_calc")
 
@@ -56,6 +60,16 @@ class Bucket:
     eval_percent: float | None
     psi_calc: float | None
 
+    @property
+    def counts(self) -> tuple[float | None, float | None]:
+        """Rows in the baseline and in the comparator."""
+        return self.train_count, self.eval_count
+
+    @property
+    def shares(self) -> tuple[float | None, float | None]:
+        """Shares of all rows, between 0 and 1."""
+        return self.train_percent, self.eval_percent
+
 
 @dataclass(frozen=True)
 class Stability:
@@ -67,18 +81,25 @@ class Stability:
     table: Sequence[Any] = ()
 
     @cached_property
-    def buckets(self) -> list[Bucket]:
+    def rows(self) -> list[Mapping[str, Any]]:
         """The rows of the table that are rows."""
+        return [row for row in self.table if isinstance(row, Mapping)]
+
+    @cached_property
+    def buckets(self) -> list[Bucket]:
+        """The same with their numbers read."""
         return [
             Bucket(label(row.get("bucket")), **{measure: finite(row.get(measure)) for measure in _BUCKET_MEASURES})
-            for row in self.table
-            if isinstance(row, Mapping)
+            for row in self.rows
         ]
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, int]:
-        """Rows in the baseline and in the comparator, 0 where they are not given."""
-        return int(sum(b.train_count or 0 for b in self.buckets)), int(sum(b.eval_count or 0 for b in self.buckets))
+        """Rows of data in the baseline and in the comparator, 0 where they are not given."""
+        baseline, comparator = (
+            finite(sum(finite(row.get(measure)) or 0 for row in self.rows)) for measure in ("train_count", "eval_count")
+        )
+        return int(baseline or 0), int(comparator or 0)
 
 
 def stability(results: Mapping[str, Any]) -> list[Stability]:
@@ -116,33 +137,86 @@ class GroupDisparity:
     disparity: float | None
     false_positive_disparity: float | None
     count: int | None
+    positives: int | None = None
 
     @property
     def name(self) -> str:
         """For example "age_group: 25 or younger"."""
         return f"{self.attribute}: {self.group}"
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Its name here, and the one by which the result speaks of its disparity."""
+        return self.name, f"{self.attribute}_{self.group}_ppr_disparity"
+
 
 def group_disparities(results: Mapping[str, Any]) -> list[GroupDisparity]:
     """Every group of every protected class, in the result's order."""
+    counts = _group_counts(results)
     return [
-        _group(entry, row)
+        _group(entry, row, counts)
         for entry in entries(results, "bias")
         for row in (entry["values"] if isinstance(entry.get("values"), list) else [])
         if isinstance(row, Mapping)
     ]
 
 
-def _group(entry: Mapping[str, Any], row: Mapping[str, Any]) -> GroupDisparity:
-    count = next((c for key in ("group_size", "count", "n") if (c := finite(row.get(key))) is not None), None)
+def disparity_intervals(groups: Sequence[GroupDisparity]) -> dict[str, tuple[float, float]]:
+    """95 % confidence intervals of disparities by the group's name, where the result carries the counts.
+
+    The interval is that of a ratio of two proportions (Katz et al. 1978). It is left out where the counts do not yield
+    the disparity that the monitor reports: then that number is another ratio.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    named = {(group.attribute, group.group): group for group in reversed(groups)}
+    for group in groups:
+        reference = named.get((group.attribute, group.reference))
+        interval = _ratio_interval(group, reference) if reference and reference is not group else None
+        if interval is not None:
+            found[group.name] = interval
+    return found
+
+
+def _ratio_interval(group: GroupDisparity, reference: GroupDisparity) -> tuple[float, float] | None:
+    hits, rows, reference_hits, reference_rows = (
+        float(number or 0) for number in (group.positives, group.count, reference.positives, reference.count)
+    )
+    if not (0 < hits <= rows and 0 < reference_hits <= reference_rows):
+        return None
+    ratio = (hits / rows) / (reference_hits / reference_rows)
+    if group.disparity is None or not math.isclose(ratio, group.disparity, rel_tol=SAME):
+        return None
+    spread = math.exp(NORMAL_95 * math.sqrt(1 / hits - 1 / rows + 1 / reference_hits - 1 / reference_rows))
+    return ratio / spread, ratio * spread
+
+
+def _group_counts(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rows and positive predictions by protected class and group, where the result carries them beside the rates."""
+    charts = results.get("charts")
+    found = charts.get("bias_groups") if isinstance(charts, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _group(entry: Mapping[str, Any], row: Mapping[str, Any], counts: Mapping[str, Any]) -> GroupDisparity:
+    attribute = row.get("attribute_name") or entry.get("protected_class") or "group"
+    beside: Any = counts
+    for key in (attribute, row.get("attribute_value")):
+        beside = beside.get(key) if isinstance(beside, Mapping) and isinstance(key, str) else None
+    counted = {**(beside if isinstance(beside, Mapping) else {}), **row}
     return GroupDisparity(
-        attribute=label(row.get("attribute_name") or entry.get("protected_class") or "group"),
-        group=label(row.get("attribute_value")),
-        reference=label(entry.get("reference_group") or row.get("ppr_ref_group_value") or ""),
+        attribute=label(attribute),
+        group=masked(row.get("attribute_value"), MAX_NAME),
+        reference=masked(entry.get("reference_group") or row.get("ppr_ref_group_value"), MAX_NAME),
         disparity=measured(row.get("ppr_disparity")),
         false_positive_disparity=measured(row.get("fpr_disparity")),
-        count=None if count is None else int(count),
+        count=_first_count(counted, ("group_size", "count", "n")),
+        positives=_first_count(counted, ("predicted_positive", "pp")),
     )
+
+
+def _first_count(row: Mapping[str, Any], keys: Sequence[str]) -> int | None:
+    found = next((number for key in keys if (number := finite(row.get(key))) is not None), None)
+    return None if found is None else int(found)
 
 
 def measured(value: Any) -> float | None:

@@ -5,16 +5,68 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from activities.identity import RunIdentity
-from activities.modelop.types import DecisionRecord, MonitorProblem
+from activities.modelop.types import DecisionRecord, MonitorProblem, PreviousSnapshot
+from activities.review_document.disclosure import disclosed
 from activities.review_document.formatting import clean
+from activities.review_document.thresholds import standard_thresholds, standard_thresholds_sha256
 from activities.review_document.types import TestRunRecord
-from activities.review_document.verdicts import Verdict, Word, evaluate
+from activities.review_document.verdicts import TableOfLimits, Verdict, Word, evaluate
+
+QUIET = (Word.PASS, Word.NOT_APPLICABLE, Word.INFORMATION)
+"""Verdicts that nobody has to look at before deciding."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits that the verdicts rest on.
+
+    Attributes:
+        title: the table's name and version.
+        sha256: of the table's file; empty if the file could not be read.
+        origin: where the table comes from, in words.
+        table: what is evaluated.
+    """
+
+    title: str
+    sha256: str
+    origin: str
+    table: TableOfLimits
+
+
+def standard_limits() -> Limits:
+    """The table of limits that ships with this version."""
+    table = standard_thresholds()
+    return Limits(
+        title=f"Standard limits, version {table.version}",
+        sha256=standard_thresholds_sha256(),
+        origin="built in: neither the model nor the Standard Risk Tests carry a decision table",
+        table=table,
+    )
+
+
+@dataclass(frozen=True)
+class EndpointFacts:
+    """What AWS said of the SageMaker endpoint configuration, and when.
+
+    Attributes:
+        variants: name, instance type, initial count and model name of each production variant.
+        kms_key: key that encrypts the storage; empty if none is named.
+        data_capture: what is captured, in words.
+    """
+
+    name: str
+    arn: str
+    region: str
+    variants: Sequence[tuple[str, str, int, str]]
+    kms_key: str
+    data_capture: str
+    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -28,12 +80,19 @@ class Review:
         stored_at: when the result was stored in ModelOp Center; None if it does not say.
         test_runs: all attempts, the one that the results come from last.
         decisions: what was decided before this document.
+        result: the whole test result (ModelTestResult) as JSON, for templates.
+        limits: what the verdicts rest on.
+        run: the run that the document belongs to; None for a preview, which nobody decides on.
+        previous: the snapshot of this model that was deployed before; None if none was found.
+        previous_unknown: why nobody knows whether there is one; empty if it was looked up.
+        endpoint: what AWS said of the endpoint configuration; None if nobody asked.
+        notices: problems that a reader must see at once, in whole sentences.
     """
 
     stored_model: Mapping[str, Any]
     snapshot: Mapping[str, Any]
     test_results: Mapping[str, Any]
-    run: RunIdentity
+    run: RunIdentity | None
     result_id: str
     stored_at: datetime | None
     code_version: str
@@ -42,6 +101,17 @@ class Review:
     requested_by: str | None = None
     use_case_id: str | None = None
     endpoint_config_name: str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=standard_limits)
+    previous: PreviousSnapshot | None = None
+    previous_unknown: str = ""
+    endpoint: EndpointFacts | None = None
+    notices: Sequence[str] = ()
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the run's workflow; empty for a preview."""
+        return self.run.workflow_id if self.run else ""
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -78,17 +148,19 @@ class Review:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """The verdicts, in the order of the table of limits."""
-        return evaluate(
+        judged = evaluate(
             self.test_results,
             methodology=self.methodology,
             failed=self.failed_monitors,
             not_applicable=self.not_applicable_monitors,
+            table=self.limits.table,
         )
+        return disclosed(judged, self.test_results)
 
     @property
     def findings(self) -> list[Verdict]:
-        """What the person who decides must look at: every FAIL, then every ERROR."""
-        return [v for word in (Word.FAIL, Word.ERROR) for v in self.verdicts if v.word is word]
+        """What the person who decides must look at: every FAIL, then every ERROR, then whatever was not judged."""
+        return [v for word in Word if word not in QUIET for v in self.verdicts if v.word is word]
 
     @property
     def assets(self) -> list[Mapping[str, Any]]:

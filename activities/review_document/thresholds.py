@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,6 +133,35 @@ class ThresholdTable(BaseModel):
             if threshold.id == threshold_id:
                 return threshold
         raise KeyError(threshold_id)
+
+    def judging(self, metric: str) -> Threshold | None:
+        """The row that judges this key of `testResults`; None if no row does."""
+        return self._by_metric.get(metric)
+
+    def passing(self, metric: str) -> Interval | None:
+        """The range of a PASS, for limit lines; None if the number is not judged."""
+        threshold = self.judging(metric)
+        return None if threshold is None or threshold.information else threshold.passes
+
+    def family_of(self, category: str) -> str | None:
+        """The family that a category belongs to, by its own name, the family's, or what stands before a colon.
+
+        The categories of ModelOp Center's own table are found in its spelling, misspellings included.
+        """
+        wanted = category.strip().casefold()
+        return self._by_category.get(wanted) or self._by_category.get(wanted.partition(":")[0].strip())
+
+    @cached_property
+    def _by_metric(self) -> dict[str, Threshold]:
+        return {threshold.metric: threshold for threshold in reversed(self.thresholds)}
+
+    @cached_property
+    def _by_category(self) -> dict[str, str]:
+        known = {family.name.casefold(): family.name for family in self.families}
+        for threshold in self.thresholds:
+            known.setdefault(threshold.category.partition(":")[0].casefold(), threshold.family)
+            known.setdefault(threshold.category.casefold(), threshold.family)
+        return known
 
 
 def _file() -> bytes:

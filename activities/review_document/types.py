@@ -9,7 +9,15 @@ from pydantic import BaseModel, Field
 
 from activities.identity import RunIdentity
 from activities.jira.types import TicketReference
-from activities.modelop.types import DecisionRecord, MonitorProblem
+from activities.modelop.types import (
+    DecisionRecord,
+    DocumentProvenance,
+    LimitsUsed,
+    MonitorProblem,
+    PreviousSnapshot,
+    TemplateUsed,
+)
+from activities.sagemaker.types import EndpointConfig
 
 
 class TestRunRecord(BaseModel):
@@ -43,10 +51,27 @@ class ReviewDocumentRequest(BaseModel):
     use_case_id: str | None = None
     endpoint_config_name: str | None = None
     code_version: str
+    risk_tests_snapshot_id: str | None = Field(
+        default=None, description="its template and decision table count where the model has none of its own"
+    )
+    limits: LimitsUsed | None = Field(default=None, description="what the verdicts on the ticket rest on")
+    endpoint: EndpointConfig | None = Field(
+        default=None, description="what AWS said of the endpoint configuration; None: nobody asked"
+    )
+    previous: PreviousSnapshot | None = None
+    previous_unknown: str = Field(default="", description="why it is not known whether there is a previous snapshot")
 
 
 class ReviewDocument(BaseModel):
-    """The document that hangs on the review ticket. `verdicts` counts test verdicts by word, e.g. `{"PASS": 9}`."""
+    """The document that hangs on the review ticket.
+
+    Attributes:
+        verdicts: counts test verdicts by word, for example `{"PASS": 9}`.
+        unresolved: places of the customer's template that nothing was found for, the first ones.
+        template: the customer's template that was filled; None for our own layout.
+        limits: what the verdicts rest on.
+        notices: problems that the document begins with, in whole sentences.
+    """
 
     filename: str
     sha256: str
@@ -55,6 +80,15 @@ class ReviewDocument(BaseModel):
     attachment_id: str
     attached_at: datetime
     verdicts: dict[str, int] = Field(default_factory=dict)
+    unresolved: list[str] = Field(default_factory=list)
+    template: TemplateUsed | None = None
+    limits: LimitsUsed | None = None
+    notices: list[str] = Field(default_factory=list)
+
+    @property
+    def provenance(self) -> DocumentProvenance:
+        """What is kept beside the document on the snapshot."""
+        return DocumentProvenance(content_sha256=self.content_sha256, template=self.template, limits=self.limits)
 
 
 class ArchiveRequest(BaseModel):

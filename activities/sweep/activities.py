@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
+from activities import metrics
 from activities.identity import RunIdentity
 from activities.jira.types import ClosedTickets, DuplicateSearchRequest, Sighting, Sightings, SightingsRequest
 from activities.modelop.types import Notification, NotificationRequest, NotificationType, Severity
@@ -96,6 +97,9 @@ class SweepActivities:
                     raise
                 activity.logger.error("A batch of the sweep was refused: %s", error.message)
                 report.unread = [*report.unread, error.message][:MAX_REPORTED]
+        meter = activity.metric_meter()
+        metrics.count(meter, metrics.SWEEPS)
+        metrics.count(meter, metrics.SWEEP_SIGNALS, report.signals)
         return report
 
     @activity.defn(name="report_failing_runs")

@@ -30,6 +30,8 @@ HITS = 20
 SERVER_KILLS = 2
 LOST, DOUBLED, SHUFFLED, SHUFFLE_SECONDS = 0.3, 0.3, 0.5, 2.0
 REPLIES_LOST = 0.05
+# Answers that come late, after the work was done, leave time for a kill between an effect and its completion.
+REPLIES_LATE, LATE_SECONDS = 0.3, 1.5
 FORGED = 0.01
 FORGING_SECONDS = 3.0
 DOWN_SECONDS = (0.5, 4.0)
@@ -37,9 +39,9 @@ DOWN_SECONDS = (0.5, 4.0)
 LIFE_SECONDS = (1.5, 6.0)
 AWAKE_SECONDS = 60.0
 # For so long a kill waits for something to tear off, preferably of a kind that was not torn off so often before.
-IDLE_SECONDS = 4.0
+IDLE_SECONDS = 12.0
 OFTEN = 8
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.1
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 
 Say = Callable[[str], None]
@@ -56,6 +58,7 @@ class Damage:
     restarts: Counter[str] = field(default_factory=Counter)
     webhooks: Counter[str] = field(default_factory=Counter)
     replies_lost: Counter[str] = field(default_factory=Counter)
+    replies_late: Counter[str] = field(default_factory=Counter)
     forged: Counter[str] = field(default_factory=Counter)
 
 
@@ -201,14 +204,18 @@ class Trouble:
         seed = self._seed * 100 + self._parts[name].lives
         path = {"jira": "/rest/**", "modelop": "/model-manage/**"}[name]
         cut = {"path": path, "effect": "cut", "when": "after", "probability": REPLIES_LOST, "seed": seed}
+        late = {"path": path, "effect": "delay", "when": "after", "delay": LATE_SECONDS, "probability": REPLIES_LATE}
         await self._control(name, "POST", "/faults", cut)
+        await self._control(name, "POST", "/faults", {**late, "seed": seed + 1})
         if name == "jira":
             stray = {"lost": LOST, "doubled": DOUBLED, "shuffled": SHUFFLED, "shuffle_within": SHUFFLE_SECONDS}
             await self._control(name, "POST", "/faults/webhooks", {**stray, "seed": seed})
 
     async def _count_faults(self, name: str) -> None:
         shown = await self._control(name, "GET", "/faults")
-        self.damage.replies_lost[name] += sum(fault["applied"] for fault in shown["faults"])
+        for fault in shown["faults"]:
+            counter = self.damage.replies_lost if fault["effect"] == "cut" else self.damage.replies_late
+            counter[name] += fault["applied"]
         self.damage.webhooks.update((shown.get("webhooks") or {}).get("applied", {}))
 
     async def _control(self, name: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Makes the seeded data sets: `python -m sandbox.modelop.german_credit DIRECTORY`.
+"""Makes the seeded data sets.
 
 Reads the German Credit data (data/NOTICE), halves it at random with a fixed seed, fits a logistic regression on one
 half and scores both. Writes `baseline.csv`, `comparator.csv`, and the two without their label column.
@@ -7,7 +7,6 @@ half and scores both. Writes `baseline.csv`, `comparator.csv`, and the two witho
 from __future__ import annotations
 
 import csv
-import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -59,10 +58,8 @@ def write_csv(path: Path, rows: list[Row], columns: list[str]) -> None:
         writer.writerows(rows)
 
 
-def main() -> None:
-    """Writes the four files into the directory named on the command line."""
-    directory = Path(sys.argv[1])
-    directory.mkdir(parents=True, exist_ok=True)
+def write_data(directory: Path) -> None:
+    """Writes the four files into an existing directory."""
     columns = list(COLUMNS)
     unlabelled = [name for name in columns if name != LABEL]
     for name, rows in zip(("baseline", "comparator"), split_and_score(read_applications()), strict=True):
@@ -93,7 +90,3 @@ def _scored(model: Pipeline, rows: list[Row]) -> list[Row]:
     # Six digits hide the last bits, in which machines may differ.
     probabilities = model.predict_proba(_features(rows))[:, 1]
     return [{**row, SCORE: f"{probability:.6f}"} for row, probability in zip(rows, probabilities, strict=True)]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,11 @@
-"""What an empty sandbox is filled with: five models, the Standard Risk Tests with a snapshot, and their data."""
+"""What an empty sandbox is filled with: six models, the Standard Risk Tests with a snapshot, and their files."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
+from importlib import resources
 from typing import Any
 
 from sandbox.modelop.entities import COLLECTIONS, Registry
@@ -17,8 +19,11 @@ NO_COMPARATOR = f"{_PREFIX}9e04"
 NOTEBOOK = f"{_PREFIX}9e05"
 STANDARD_RISK_TESTS = f"{_PREFIX}9e10"
 STANDARD_RISK_TESTS_SNAPSHOT = f"{_PREFIX}9e11"
+CUSTOMER_TEMPLATE = f"{_PREFIX}9e12"
 
 BUCKET = "german-credit-sandbox"
+CUSTOMER_TEMPLATE_FILE = "ExampleBankModelReviewDocument.docx"
+CUSTOMER_LIMITS_FILE = "customer_thresholds.dmn"
 LABEL, SCORE = "label", "score"
 AGE_GROUPS = ("<=25", ">25")
 
@@ -74,33 +79,34 @@ async def seed(registry: Registry) -> None:
     """Fills an empty store and the object store; does nothing where there are entities.
 
     Raises:
-        RuntimeError: the data could not be made; the message holds the reason.
+        RuntimeError: the files could not be made; the message holds the reason.
     """
     if not registry.store.is_empty():
         return
-    await _make_data(registry)
+    await _make_files(registry)
+    models = _models(template=(registry.objects.root / BUCKET / CUSTOMER_TEMPLATE_FILE).read_bytes())
     snapshot = {
         "storedModel": {"id": STANDARD_RISK_TESTS},
         "metaData": {"name": "Standard Risk Tests_v1", "description": "The tests that every model takes."},
     }
     with registry.store.transaction():
-        for model_id, model in _models().items():
+        for model_id, model in models.items():
             _add(registry, "storedModels", model, model_id)
         _add(registry, "deployableModels", snapshot, STANDARD_RISK_TESTS_SNAPSHOT)
 
 
-async def _make_data(registry: Registry) -> None:
+async def _make_files(registry: Registry) -> None:
     """In a process of its own, so that the server never loads scikit-learn."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "sandbox.modelop.german_credit",
+        "sandbox.modelop.seed_files",
         str(registry.objects.root / BUCKET),
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await process.communicate()
     if process.returncode != 0:
-        raise RuntimeError(f"The seeded data could not be made: {errors.decode(errors='replace')[-2000:]}")
+        raise RuntimeError(f"The seeded files could not be made: {errors.decode(errors='replace')[-2000:]}")
 
 
 def _add(registry: Registry, collection_name: str, fields: Entity, entity_id: str) -> None:
@@ -110,7 +116,7 @@ def _add(registry: Registry, collection_name: str, fields: Entity, entity_id: st
     registry.store.add(collection_name, entity, by=SYSTEM, entity_id=entity_id)
 
 
-def _models() -> dict[str, Entity]:
+def _models(template: bytes) -> dict[str, Entity]:
     labelled = (_data("BASELINE_DATA", "baseline.csv"), _data("COMPARATOR_DATA", "comparator.csv"))
     unlabelled = (
         _data("BASELINE_DATA", "baseline_unlabelled.csv"),
@@ -139,6 +145,15 @@ def _models() -> dict[str, Entity]:
             labelled[:1],
         ),
         NOTEBOOK: _notebook(),
+        CUSTOMER_TEMPLATE: _scoring_model(
+            "Consumer Credit Scoring (customer's template)",
+            "Probability that an applicant repays. The bank reviews it with a template and stricter limits of its own.",
+            (
+                *labelled,
+                _embedded("MODEL_DOCUMENTATION", CUSTOMER_TEMPLATE_FILE, "WORD", template),
+                _embedded("TEST_RESULT_COMPARATOR", CUSTOMER_LIMITS_FILE, "UNKNOWN", _limits()),
+            ),
+        ),
         STANDARD_RISK_TESTS: _standard_risk_tests(),
     }
 
@@ -233,6 +248,24 @@ def _data(role: str, filename: str) -> Entity:
         "usage": "INPUT_ASSET",
         "metaData": {"custom": {}, "tags": [], "description": ""},
     }
+
+
+def _embedded(role: str, filename: str, file_format: str, content: bytes) -> Entity:
+    """An asset that carries its own bytes; their size and hash are added when it is written."""
+    return {
+        "name": filename,
+        "filename": filename,
+        "assetType": "FILE",
+        "assetRole": role,
+        "fileFormat": file_format,
+        "fileContent": base64.b64encode(content).decode(),
+        "usage": "ADDITIONAL_ASSET",
+        "metaData": {"custom": {}, "tags": [], "description": ""},
+    }
+
+
+def _limits() -> bytes:
+    return resources.files("sandbox.modelop").joinpath("data", CUSTOMER_LIMITS_FILE).read_bytes()
 
 
 def _schema(filename: str, without: tuple[str, ...] = ()) -> Entity:

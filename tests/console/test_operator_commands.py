@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,42 +18,12 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError
 
 from console import desk
-from console.main import main
 from console.sandbox_clients import JiraPeople, ModelRegistry
 from console.scenarios import SCENARIOS, ScenarioName
 from console.stack import RunningStack
 from sandbox.modelop.seed import GERMAN_CREDIT, NO_COMPARATOR, NO_LABELS, NOTEBOOK
+from tests.console.conftest import Command
 from workflows.contract import BLOCKED_ATTRIBUTE, WORKFLOW_TYPE, ImplementationStatus, workflow_id
-
-
-@dataclass
-class Answer:
-    """What a command printed and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Answer]
-
-
-@pytest.fixture
-def mlc_here(
-    running_stack: RunningStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Runs a command in this process against the running stack, which it finds by its data directory."""
-
-    def run(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["mlc", *arguments, "--data-dir", str(running_stack.directory)])
-        monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-        monkeypatch.setenv("MLC_ENV_FILE", "")
-        with pytest.raises(SystemExit) as ending:
-            main()
-        captured = capsys.readouterr()
-        return Answer(int(ending.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 def test_an_implementation_is_started_once_listed_shown_and_aborted(mlc_here: Command) -> None:

@@ -16,5 +16,7 @@ async def site(running_stack: RunningStack) -> AsyncIterator[Site]:
     client = await Client.connect(running_stack.addresses.temporal, data_converter=data_converter)
     site = Site(running_stack, client)
     yield site
+    # A test that failed must not make those after it join its run.
+    await site.end_what_runs()
     await site.nothing_spins()
     await site.aclose()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from typing import Any, Literal
 
 import httpx
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from console.sandbox_clients import JiraPeople, ModelRegistry
@@ -19,6 +24,7 @@ from workflows.contract import TASK_QUEUE, WORKFLOW_TYPE, ImplementationResult, 
 PATIENCE_SECONDS = 60.0
 SERVICE_ACCOUNT = ("svc-mlc", "svc-mlc-password")
 Entity = dict[str, Any]
+System = Literal["jira", "modelop"]
 
 
 class Site:
@@ -72,6 +78,13 @@ class Site:
             if n["storedModelId"] == run.model_id and n["createdDate"] >= started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         ]
 
+    async def mirrors(self) -> dict[str, bool]:
+        """Whether the notification of a ticket is open, by the ticket's key."""
+        notifications = await self.all("notifications")
+        return {
+            n["assignment"]["issueId"]: n["open"] for n in notifications if (n.get("assignment") or {}).get("issueId")
+        }
+
     async def patch(self, path: str, change: Entity) -> None:
         """Changes an entity of ModelOp Center."""
         answer = await self._modelop.patch(path, json=change)
@@ -82,6 +95,56 @@ class Site:
         answer = await self.jira.get(f"/rest/api/2/issue/{key}")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+    @asynccontextmanager
+    async def failing(self, system: System, **fault: Any) -> AsyncIterator[None]:
+        """Lets requests to a sandbox fail until the end of the block; `docs/sandboxes.md` says what `fault` may be."""
+        faults = f"{getattr(self.stack.addresses, system)}/faults"
+        made = await self.jira.post(faults, json=fault)
+        assert made.is_success, made.text
+        try:
+            yield
+        finally:
+            assert (await self.jira.delete(f"{faults}/{made.json()['id']}")).is_success
+
+    @asynccontextmanager
+    async def without_webhooks(self) -> AsyncIterator[None]:
+        """Lets Jira lose every webhook until the end of the block."""
+        assert (await self.jira.post("/faults/webhooks", json={"lost": 1.0})).is_success
+        try:
+            yield
+        finally:
+            assert (await self.jira.delete("/faults/webhooks")).is_success
+
+    async def administer(self, call: str, **body: Any) -> None:
+        """Does in Jira what administrators do on its pages; `docs/sandboxes.md` names the calls."""
+        answer = await self.jira.post(f"/sandbox/{call}", json=body)
+        assert answer.is_success, answer.text
+
+    def alter(self, system: System, statement: str, *values: Any) -> None:
+        """Changes a system's database behind its back, as what none of its pages and calls does."""
+        path = self.stack.directory / system / f"{system}.sqlite3"
+        with closing(sqlite3.connect(path, timeout=10)) as database, database:
+            assert database.execute(statement, values).rowcount > 0, "nothing was changed"
+
+    def falsify(self, snapshot_id: str, field: str, value: object) -> None:
+        """Changes a field of a snapshot, named by its path, that ModelOp Center lets nobody change."""
+        statement = "UPDATE entity SET body = json_set(body, ?, ?) WHERE collection = 'deployableModels' AND id = ?"
+        self.alter("modelop", statement, f"$.{field}", value, snapshot_id)
+
+    async def deliver(self, body: Entity, *, secret: str | None = None) -> httpx.Response:
+        """Sends the relay a webhook, signed as Jira signs it or with another secret."""
+        raw = json.dumps(body).encode()
+        secret = secret or (self.stack.directory / "webhook-secret").read_text().strip()
+        signature = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+        url = f"{self.stack.addresses.relay}/webhooks/jira"
+        return await self.jira.post(url, content=raw, headers={"X-Hub-Signature": signature}, auth=httpx.Auth())
+
+    async def end_what_runs(self) -> None:
+        """Terminates what the test started and left running."""
+        for handle in self.started:
+            if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+                await handle.terminate(reason="the test is over")
 
     async def nothing_spins(self) -> None:
         """No run failed in its own code, neither one that was started here nor any that Temporal reports."""
@@ -137,6 +200,41 @@ class Run:
         await self.decide("PiaApproval", "paul")
         await self.decide("ResultsApproval", "vera")
         await self.decide("ProductionApproval", "aaron")
+
+    async def hint(self, ticket: str, **claims: Any) -> None:
+        """Signals that a ticket changed, as the relay does and as anybody could."""
+        await self.handle.signal("jira_status_changed", {"issue_key": ticket, **claims})
+
+    async def quiet(self) -> ImplementationStatus:
+        """Waits until the run has acted on all that it was told and only waits; returns its status then."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                now = (await self.handle.describe()).raw_description
+                if not now.pending_activities and not now.HasField("pending_workflow_task"):
+                    return await self.status()
+                await asyncio.sleep(0.05)
+
+    async def failing(self, activity: str) -> None:
+        """Waits until an activity of the run has failed and is to be tried again."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any(
+                pending.activity_type.name == activity and pending.attempt > 1
+                for pending in (await self.handle.describe()).raw_description.pending_activities
+            ):
+                await asyncio.sleep(0.05)
+
+    async def scheduled(self, activity: str) -> int:
+        """How often the run has had an activity done, attempts not counted."""
+        return sum(
+            [
+                event.activity_task_scheduled_event_attributes.activity_type.name == activity
+                async for event in self.handle.fetch_history_events()
+            ]
+        )
+
+    async def resume(self) -> None:
+        """Lets a blocked run try again."""
+        await self.handle.execute_update("resume", {"reason": "mended"})
 
     async def blocked(self, cause: str) -> ImplementationStatus:
         return await self.until(lambda s: s.blocked is not None and s.blocked.cause == cause)

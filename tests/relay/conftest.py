@@ -43,10 +43,10 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @contextlib.contextmanager
-def serving(client: Client, secrets: Sequence[str] = (SECRET, OLD_SECRET)) -> Iterator[str]:
+def serving(client: Client, secrets: Sequence[str] = (SECRET, OLD_SECRET), **options: Any) -> Iterator[str]:
     """Serves the relay over HTTP and yields its address."""
     port = free_port()
-    app = create_app(client=client, secrets=[SecretStr(secret) for secret in secrets])
+    app = create_app(client=client, secrets=[SecretStr(secret) for secret in secrets], **options)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -82,6 +82,29 @@ async def test_a_change_of_other_fields_than_the_status_is_not_worth_a_signal(te
     assert [signal["issue_key"] for signal in await signals(temporal, run)] == ["GOV-7"]
 
 
+@pytest.mark.parametrize("kind", ["issue_commented", "issue_comment_edited", "issue_comment_deleted"])
+async def test_a_comment_is_no_decision_unless_the_ticket_moved_with_it(
+    temporal: Client, relay_url: str, kind: str
+) -> None:
+    run = await waiting_run(temporal)
+    moved = webhook("GOV-7", run.id, issue_event_type_name=kind)
+    commented = {name: value for name, value in moved.items() if name != "changelog"}
+    answer = await post(relay_url, commented)
+    assert (answer.status_code, answer.json()["result"]) == (200, "ignored")
+    assert await signals(temporal, run) == []
+    assert (await post(relay_url, moved)).json()["result"] == "signalled"
+    assert len(await signals(temporal, run)) == 1
+
+
+async def test_an_update_without_changelog_of_any_other_kind_is_worth_a_signal(
+    temporal: Client, relay_url: str
+) -> None:
+    run = await waiting_run(temporal)
+    bare = {name: value for name, value in webhook("GOV-7", run.id).items() if name != "changelog"}
+    assert (await post(relay_url, bare)).json()["result"] == "signalled"
+    assert len(await signals(temporal, run)) == 1
+
+
 async def test_a_second_label_of_somebody_elses_hides_nothing(temporal: Client, relay_url: str) -> None:
     run = await waiting_run(temporal)
     answer = await post(relay_url, webhook("GOV-7", "sagemaker-mlc-aaaa", run.id))

@@ -11,49 +11,34 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 
 from temporalio.client import Client, WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from console.evidence import replaying
+from console.evidence.replaying import UNDER_WAY, Answer
 from worker.connection import TemporalUnreachable, connect
 from worker.data_converter import data_converter
 from worker.wiring import WORKFLOWS
-from workflows.contract import SWEEP_WORKFLOW_TYPE, WORKFLOW_TYPE
 
-UNDER_WAY = f"WorkflowType IN ('{WORKFLOW_TYPE}', '{SWEEP_WORKFLOW_TYPE}') AND ExecutionStatus = 'Running'"
-
-
-async def replay(
-    histories: AsyncIterator[WorkflowHistory], workflows: Sequence[type] = WORKFLOWS
-) -> AsyncIterator[tuple[WorkflowHistory, str | None]]:
-    """Yields each history with how the code leaves its course, or None where the code follows it to the end.
-
-    Args:
-        histories: the histories of runs, ended or not.
-        workflows: the workflow classes to replay with; by default those that the worker registers.
-    """
-    # The sandbox imports the workflows anew for every run, which takes most of a replay; other tests run inside it.
-    replayer = Replayer(workflows=workflows, data_converter=data_converter, workflow_runner=UnsandboxedWorkflowRunner())
-    async with replayer.workflow_replay_iterator(histories) as results:
-        async for result in results:
-            yield result.history, str(result.replay_failure) if result.replay_failure else None
+__all__ = ["UNDER_WAY", "divergences", "replay_running"]
 
 
 async def divergences(histories: Sequence[WorkflowHistory], workflows: Sequence[type] = WORKFLOWS) -> list[str | None]:
-    """What `replay` finds for each of a few histories, in their order."""
+    """How the code leaves the course of each of a few histories; None where it follows it to the end."""
 
     async def each() -> AsyncIterator[WorkflowHistory]:
         for history in histories:
             yield history
 
-    return [fault async for _, fault in replay(each(), workflows)]
+    found = replaying.replay(each(), data_converter, workflows)
+    return [None if replay.answer is Answer.SAME else replay.said async for _, replay in found]
 
 
 async def replay_running(client: Client, workflows: Sequence[type] = WORKFLOWS) -> tuple[int, dict[str, str]]:
     """Replays every run that is under way; returns how many there are, and what fails by workflow id."""
     count, faults = 0, {}
-    async for history, fault in replay(client.list_workflows(UNDER_WAY).map_histories(), workflows):
+    async for history, replay in replaying.replay_running(client, workflows):
         count += 1
-        if fault:
-            faults[history.workflow_id] = fault
+        if replay.answer is not Answer.SAME:
+            faults[history.workflow_id] = replay.said
     return count, faults
 
 

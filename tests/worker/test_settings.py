@@ -137,10 +137,10 @@ def test_an_unknown_setting_in_an_env_file_or_in_json_is_named_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     env_file = tmp_path / "site.env"
-    env_file.write_text("MLC_METRICS__PORT=1\nOTHER__NAME=1\n")
+    env_file.write_text("MLC_UNHEARD__OF=1\nOTHER__NAME=1\n")
     monkeypatch.setenv("MLC_ENV_FILE", str(env_file))
     assert faults(monkeypatch, MLC_WORKER='{"retries": 4}') == [
-        "MLC_METRICS__PORT: there is no such setting",
+        "MLC_UNHEARD__OF: there is no such setting",
         "MLC_WORKER__RETRIES: there is no such setting; did you mean MLC_WORKER__RETRY_ATTEMPTS?",
     ]
 

@@ -186,3 +186,25 @@ async def test_every_task_replayed_from_the_beginning_decides_the_same(
         await process.blocked("Forbidden")
         await process.handle.execute_update("resume")
         await finish(process, after=1)
+
+
+async def test_a_run_resumed_at_once_lets_an_attempt_of_unknown_end_settle_before_it_looks_again(
+    process: Process, world: World
+) -> None:
+    world.settings.ambiguous_wait = timedelta(seconds=4)
+    world.failures["create_snapshot"] = [ConnectionError("cut off")] * world.settings.retry_attempts
+    handle = await process.start()
+    await process.decide("PiaApproval")
+    await process.blocked("ConnectionError")
+    await handle.execute_update("resume")
+    await process.waiting_on("ResultsApproval")
+
+    events = [event async for event in handle.fetch_history_events()]
+    scheduled = [
+        e.event_time.ToDatetime()
+        for e in events
+        if e.activity_task_scheduled_event_attributes.activity_type.name == "create_snapshot"
+    ]
+    (failed,) = [e.event_time.ToDatetime() for e in events if e.HasField("activity_task_failed_event_attributes")]
+    assert scheduled[1] - failed >= world.settings.ambiguous_wait
+    await finish(process, after=1)

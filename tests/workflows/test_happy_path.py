@@ -134,7 +134,7 @@ async def test_tickets_link_the_endpoint_configuration_in_the_aws_console(proces
     world.settings = world.settings.model_copy(update={"aws_region": "eu-central-1"})
     handle = await process.start({"model_id": world.model_id, "endpoint_config_name": "credit-2026"})
     key = await process.waiting_on("PiaApproval")
-    (fact,) = [f for f in world.tickets[key].request.content.facts if f.value == "credit-2026"]
+    (fact,) = [f for f in world.tickets[key].request.content.facts if f.value.startswith("credit-2026 (")]
     assert fact.url == (
         "https://eu-central-1.console.aws.amazon.com/sagemaker/home?region=eu-central-1#/endpointConfig/credit-2026"
     )

@@ -26,6 +26,7 @@ from activities.jira import types as jira
 from activities.modelop import types as modelop
 from activities.process_settings import ProcessSettings
 from activities.review_document import types as review_document
+from activities.sagemaker import types as sagemaker
 from tests.temporal_servers import failures_in_code, settled
 from worker.wiring import activity_methods
 from workflows.contract import WORKFLOW_TYPE, ImplementationResult, ImplementationStatus, workflow_id
@@ -63,6 +64,9 @@ class World:
         self.jobs: list[modelop.TestJobRequest] = []
         self.outcomes: list[modelop.JobOutcome] = []
         self.result = modelop.TestResult(result_id="result-1")
+        self.kept: list[modelop.StoreResultRequest] = []
+        self.previous: modelop.PreviousSnapshot | None = None
+        self.template: modelop.TemplateUsed | None = None
         self.notifications: dict[str, modelop.NotificationRequest] = {}
         self.closed: dict[str, modelop.CloseNotificationRequest] = {}
         self.documents: list[review_document.ReviewDocumentRequest] = []
@@ -81,6 +85,8 @@ class World:
             ambiguous_wait=timedelta(seconds=1),
             code_version="test",
         )
+        self.endpoints_read: list[sagemaker.EndpointConfigRequest] = []
+        self.endpoints_verified: list[sagemaker.EndpointConfig] = []
         self.adopt_decided = False
         self.closing = ""
         self.read: list[jira.ReadTicketRequest] = []
@@ -142,6 +148,7 @@ class World:
             type=self.model_type,
             assets=self._assets(),
             fingerprint=self._fingerprint(),
+            known_as=["Credit | Scoring"],
         )
 
     @activity.defn(name="check_prerequisites")
@@ -159,7 +166,26 @@ class World:
             model_version=self.version,
             fingerprint=self._fingerprint(),
             assets=self._assets(),
+            endpoint=request.endpoint,
+            previous=self.previous,
         )
+
+    @activity.defn(name="read_endpoint_config")
+    async def read_endpoint_config(self, request: sagemaker.EndpointConfigRequest) -> sagemaker.EndpointConfig:
+        self.endpoints_read.append(request)
+        await self._asked("read_endpoint_config")
+        return sagemaker.EndpointConfig(
+            name=request.name,
+            arn=f"arn:aws:sagemaker:eu-central-1:1:endpoint-config/{request.name}",
+            region="eu-central-1",
+            read_at=datetime(2026, 11, 22, 12, 0, self.asked["read_endpoint_config"], tzinfo=UTC),
+            fingerprint="ff" * 32,
+        )
+
+    @activity.defn(name="verify_endpoint_config")
+    async def verify_endpoint_config(self, request: sagemaker.VerifyEndpointRequest) -> None:
+        self.endpoints_verified.append(request.approved)
+        await self._asked("verify_endpoint_config")
 
     @activity.defn(name="find_risk_tests")
     async def find_risk_tests(self) -> modelop.RiskTests:
@@ -180,6 +206,7 @@ class World:
     @activity.defn(name="store_test_result")
     async def store_test_result(self, request: modelop.StoreResultRequest) -> modelop.TestResult:
         await self._asked("store_test_result")
+        self.kept.append(request)
         return self.result
 
     @activity.defn(name="send_notification")
@@ -294,6 +321,7 @@ class World:
                 attachment_id="1",
                 attached_at=datetime.now(UTC),
                 verdicts={"PASS": 9, "FAIL": 1},
+                template=self.template,
             ),
         )
 

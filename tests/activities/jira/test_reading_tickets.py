@@ -10,6 +10,7 @@ from activities.jira import reading
 from activities.jira.activities import JiraActivities
 from activities.jira.answers import Issue
 from activities.jira.settings import JiraSettings
+from activities.jira.statuses import Statuses
 from activities.jira.types import ReadTicketRequest, TicketRequest, Verdict
 from tests.activities.jira.conftest import ON_CLOUD, MakeSettings, attempt
 from tests.activities.jira.people import Person
@@ -164,7 +165,7 @@ async def test_a_decision_behind_many_later_changes_is_found(
 def test_an_account_that_cloud_cannot_tell_is_nobody(settings: JiraSettings) -> None:
     change = _change(1, "", "2026-03-01T09:00:00.000+0000", "done")
     change["author"] = {"accountId": "unknown", "displayName": "Former user"}
-    assert reading.read(_issue([change]), settings, "").decision is None
+    assert reading.read(_issue([change]), Statuses(settings), "").decision is None
 
 
 def test_the_order_of_the_changelog_does_not_matter_and_ids_settle_the_same_instant(settings: JiraSettings) -> None:
@@ -175,24 +176,24 @@ def test_the_order_of_the_changelog_does_not_matter_and_ids_settle_the_same_inst
         _change(14, "aaron", "2026-03-01T11:00:00.000+0000", "done", field="Workflow"),
     ]
     for histories in (changes, changes[::-1]):
-        decision = reading.read(_issue(histories), settings, "").decision
+        decision = reading.read(_issue(histories), Statuses(settings), "").decision
         assert decision and (decision.decided_by, decision.change_id) == ("vera", "12")
         assert decision.decided_at == datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 def test_a_ticket_created_in_its_final_status_carries_no_decision(settings: JiraSettings) -> None:
-    assert reading.read(_issue([]), settings, "").decision is None
+    assert reading.read(_issue([]), Statuses(settings), "").decision is None
 
 
 def test_a_change_whose_author_is_unknown_is_nobodys_decision(settings: JiraSettings) -> None:
     anonymous = {**_change(1, "", "2026-03-01T09:00:00.000+0000", "done"), "author": None}
-    assert reading.read(_issue([anonymous]), settings, "").decision is None
+    assert reading.read(_issue([anonymous]), Statuses(settings), "").decision is None
 
 
 def test_the_account_id_of_cloud_goes_before_the_name(settings: JiraSettings) -> None:
     change = _change(1, "old-name", "2026-03-01T09:00:00.000+0000", "done")
     change["author"] = {"accountId": "5b10a2844c20165700ede21g", "name": "old-name", "displayName": "Mia"}
-    decision = reading.read(_issue([change]), settings, "").decision
+    decision = reading.read(_issue([change]), Statuses(settings), "").decision
     assert decision and (decision.decided_by, decision.decided_by_name) == ("5b10a2844c20165700ede21g", "Mia")
 
 
@@ -205,7 +206,7 @@ def test_a_comment_for_some_people_only_is_not_copied(settings: JiraSettings) ->
         "created": "2026-03-01T08:00:00.000+0000",
         "visibility": {"type": "role", "value": "Administrators"},
     }
-    decision = reading.read(_issue([change], comments=[confidential]), settings, "").decision
+    decision = reading.read(_issue([change], comments=[confidential]), Statuses(settings), "").decision
     assert decision and decision.comment == ""
 
 

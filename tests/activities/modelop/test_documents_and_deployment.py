@@ -21,8 +21,11 @@ from activities.modelop.rest import document_body
 from activities.modelop.types import (
     DecisionRecord,
     DeployRequest,
+    DocumentProvenance,
+    LimitsUsed,
     Snapshot,
     SnapshotRequest,
+    TemplateUsed,
     WithdrawDeploymentRequest,
 )
 from sandbox.modelop.seed import GERMAN_CREDIT
@@ -31,6 +34,16 @@ from tests.activities.modelop.scripted_server import Reply, ScriptedServer, json
 
 DOCUMENT = b"PK\x03\x04 the reviewed bytes"
 SHA256 = hashlib.sha256(DOCUMENT).hexdigest()
+MADE_WITH = DocumentProvenance(
+    content_sha256="cd" * 32,
+    template=TemplateUsed(filename="House-ModelReviewDocument.docx", sha256="ef" * 32),
+    limits=LimitsUsed(title="House limits", sha256="01" * 32),
+)
+MADE_WITH_RECORD = {
+    "contentSha256": "cd" * 32,
+    "template": {"filename": "House-ModelReviewDocument.docx", "sha256": "ef" * 32},
+    "limits": {"title": "House limits", "sha256": "01" * 32},
+}
 DECISION = DecisionRecord(
     gate="ProductionApproval",
     ticket="GOV-9",
@@ -91,6 +104,30 @@ async def test_a_document_is_added_to_the_others_byte_for_byte_and_once(
     assert documents[1]["assetRole"] == "MODEL_DOCUMENTATION"
     assert documents[1]["contentHash"] == {"hashType": "SHA-256", "hexString": SHA256}
     assert (documents[1]["fileSize"], documents[1]["fileFormat"]) == (len(DOCUMENT), "WORD")
+
+
+async def test_a_document_carries_what_it_was_made_with(client: ModelOpClient, snapshot: Snapshot) -> None:
+    await client.add_document(
+        snapshot.snapshot_id, filename="Model-Review.docx", content=DOCUMENT, sha256=SHA256, provenance=MADE_WITH
+    )
+    (document,) = (await client.get_snapshot(snapshot.snapshot_id))["modelDocuments"]
+    assert document["metaData"]["custom"]["mlc"] == MADE_WITH_RECORD
+
+
+async def test_the_record_of_a_deployment_names_what_the_document_was_made_with(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
+) -> None:
+    await add(client, snapshot.snapshot_id)
+    request = deployment(run, snapshot, document_provenance=MADE_WITH)
+    deployed = await perform(activities.mark_deployed, request)
+    stored = await client.get_snapshot(snapshot.snapshot_id)
+    assert stored["metaData"]["custom"]["mlc"]["document"] == {
+        "filename": "Model-Review.docx",
+        "sha256": SHA256,
+        **MADE_WITH_RECORD,
+    }
+    assert await perform(activities.mark_deployed, request) == deployed
+    assert (await client.get_snapshot(snapshot.snapshot_id))["version"] == stored["version"]
 
 
 async def test_a_document_under_another_hash_than_its_own_is_refused(client: ModelOpClient, snapshot: Snapshot) -> None:

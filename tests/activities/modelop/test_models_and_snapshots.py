@@ -192,10 +192,11 @@ async def test_of_two_snapshots_that_were_made_after_all_every_attempt_takes_the
         }
         for name, second in (("newer", 2), ("older", 1))
     ]
-    scripted.script(json_reply({"_embedded": {"deployableModels": twins}}), Reply(500))
+    scripted.script(json_reply({"_embedded": {"deployableModels": twins}}))
     activities = pinned(scripted_client, scripted.url)
     snapshot = await perform(activities.create_snapshot, SnapshotRequest(run=run, model_id="m1", round=1))
     assert snapshot.snapshot_id == "older"
+    assert {request.method for request in scripted.received} == {"GET"}
 
 
 async def test_the_standard_risk_tests_are_found_by_name(activities: ModelOpActivities, perform: Run) -> None:

@@ -8,28 +8,19 @@ import json
 import zipfile
 from typing import Any
 
-import docx
 import pytest
-from docx.document import Document
 from docx.oxml.ns import qn
 
-from activities.review_document.layout import TEXT_WIDTH
+from activities.review_document.base_template import open_base
+from activities.review_document.families import confusion_matrix
 from activities.review_document.render import render
+from activities.review_document.review import Limits
 from activities.review_document.thresholds import standard_thresholds_sha256
-from tests.activities.review_document import samples
+from activities.review_document.verdicts import Word
+from tests.activities.review_document import dmn, samples
+from tests.activities.review_document.reading import opened, text_of
 
 REGRESSION = "Linear Regression"
-
-
-def opened(content: bytes) -> Document:
-    return docx.Document(io.BytesIO(content))
-
-
-def text_of(content: bytes) -> str:
-    """All text of the body, one line per paragraph, tables included."""
-    paragraphs = opened(content).element.body.iter(qn("w:p"))
-    lines = ("".join(run.text or "" for run in paragraph.iter(qn("w:t"))) for paragraph in paragraphs)
-    return "\n".join(lines).replace("\u00a0", " ")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +50,11 @@ def test_the_first_page_says_what_it_is_and_that_people_decide(text: str) -> Non
         "Verdicts: 6 PASS, 5 FAIL, 4 NOT APPLICABLE, 2 INFORMATION.",
         "Generated automatically – a human decision is required.",
         "22 November 2026, 14:05 UTC",
-        "version 2026-11.1",
+        "Standard limits, version 2026-11.1",
+        "MR-058f3a61-c1d2e3f4  revision 2",
+        "Model owner\nJane Doe",
+        "Reviewed by\nrecorded in Jira",
+        samples.RUN.workflow_id,
     ):
         assert part in text
 
@@ -68,7 +63,7 @@ def test_a_clean_result_says_so() -> None:
     good = {"CSI_maxCSIValue": 0.1, "Bias_minPPRDisparityValue": 0.9, "bias": []}
     good |= {"ks_p_value": 0.4, "ad_p_value": 0.4, "cvm_p_value": 0.4}
     text = text_of(render(samples.review(samples.classification_results(3) | good)))
-    assert "No findings: every applicable test passed." in text
+    assert "No findings among 11 judged tests; 4 do not apply or have no result." in text
     assert "There is no FAIL and no ERROR: 11 verdicts within the limits." in text
 
 
@@ -141,9 +136,10 @@ def test_pictures_and_tables_carry_text_for_those_who_cannot_see_them(content: b
 def test_tables_fit_the_page_and_their_headings_repeat(content: bytes) -> None:
     tables = list(opened(content).element.body.iter(qn("w:tbl")))
     assert len(tables) > 15
+    base = open_base(None)
     for table in tables:
         widths = [int(column.get(qn("w:w"))) for column in table.iter(qn("w:gridCol"))]
-        assert sum(widths) == TEXT_WIDTH
+        assert sum(widths) == (base.text_height if len(widths) == 8 else base.text_width)
         if table.find(qn("w:tblPr")).find(qn("w:tblStyle")).get(qn("w:val")) == "ReviewTable":
             assert table.find(qn("w:tr")).find(qn("w:trPr")).find(qn("w:tblHeader")) is not None
 
@@ -219,3 +215,24 @@ def test_a_model_that_says_nothing_about_itself_still_makes_a_document() -> None
     assert "Privacy impact assessment: not provided." in text
     assert "Endpoint configuration\nnot provided" in text
     assert "Test runs: not provided." in text
+
+
+def test_numbers_that_overflow_or_cannot_be_counts_are_left_out_and_never_misprinted() -> None:
+    results = samples.classification_results(3)
+    results["confusion_matrix"] = [{"a": 1e308, "b": 1e308}, {"a": 1e308, "b": 1e308}]
+    results["charts"]["score_histogram"] |= {"baseline": [1e308] * 20}
+    for row in results["stability"][0]["values"]["duration_months"]["stability_analysis_table"][:2]:
+        row |= {"train_count": 1e308, "eval_count": 1e308}
+    content = render(samples.review(results))
+    assert "Confusion matrix" not in text_of(content)
+    assert "nan" not in opened(content).element.xml
+    negative = [{"a": -0.2, "b": 0.4}, {"a": 0.4, "b": 0.4}]
+    assert confusion_matrix({"confusion_matrix": negative}) is None
+
+
+def test_results_of_which_nothing_passed_do_not_look_like_a_pass() -> None:
+    table = dmn.table([dmn.row({dmn.AUC: "<0.5"}, "false", "bad", "Performance")])
+    review = samples.review({"auc": -99, "modelMethodology": "Classification"}, limits=Limits("Limits", "", "", table))
+    assert [v.word for v in review.verdicts] == [Word.NOT_APPLICABLE]
+    banner = opened(render(review)).tables[0]
+    assert "VerdictFail" in banner._tbl.xml and "VerdictPass" not in banner._tbl.xml

@@ -57,3 +57,8 @@ def test_moments_are_printed_in_utc_and_in_words() -> None:
 )
 def test_sizes_are_printed_in_a_unit_that_reads_well(held: int, printed: str) -> None:
     assert size(held) == printed
+
+
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_has_no_utc_is_printed_as_it_is(edge: str) -> None:
+    assert moment_of(edge) == edge

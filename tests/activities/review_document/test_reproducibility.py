@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -16,33 +18,49 @@ from activities.review_document.package import content_sha256, pack, repack
 from activities.review_document.render import render
 from tests.activities.review_document import samples
 
+ROOT = Path(__file__).parents[3]
+REVIEW = samples.review(samples.classification_results(3))
 PRINT_HASH = """
 import hashlib
 from activities.review_document.render import render
 from tests.activities.review_document import samples
-print(hashlib.sha256(render(samples.review())).hexdigest())
+review = samples.review(samples.classification_results(3))
+print(hashlib.sha256(render(review)).hexdigest())
 """
 
 
 @pytest.fixture(scope="module")
 def rendered() -> bytes:
-    return render(samples.review())
+    return render(REVIEW)
 
 
-def test_two_processes_with_other_hash_seeds_and_zones_make_the_same_bytes_later(rendered: bytes) -> None:
+ELSEWHERE = {"PYTHONHASHSEED": "4711", "TZ": "Pacific/Auckland", "LC_ALL": "de_DE.UTF-8", "OMP_NUM_THREADS": "7"}
+
+
+def test_other_hash_seeds_zones_locales_folders_and_settings_make_the_same_bytes_later(
+    rendered: bytes, tmp_path: Path
+) -> None:
     started = time.monotonic()
-    environment = {**os.environ, "PYTHONHASHSEED": "4711", "TZ": "Pacific/Auckland", "LC_ALL": "C.UTF-8"}
+    # A site's own chart settings lie in the working directory, where matplotlib looks first.
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\nfont.family: serif\nsavefig.dpi: 50\n")
+    environment = {**os.environ, **ELSEWHERE, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", PRINT_HASH]
     other = subprocess.run(
-        [sys.executable, "-c", PRINT_HASH], env=environment, capture_output=True, text=True, check=True, timeout=100
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=100
     )
     # The clock of a zip entry ticks every two seconds.
     time.sleep(max(0.0, 2.1 - (time.monotonic() - started)))
     assert other.stdout.strip() == hashlib.sha256(rendered).hexdigest()
-    assert render(samples.review()) == rendered
+    assert render(REVIEW) == rendered
+
+
+def test_documents_written_side_by_side_are_the_same_as_one_by_one(rendered: bytes) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        assert set(threads.map(lambda _: render(REVIEW), range(2))) == {rendered}
 
 
 def test_another_result_or_another_time_makes_another_file(rendered: bytes) -> None:
-    changed = samples.classification_results() | {"auc": 0.7786}
+    changed = samples.classification_results(3) | {"auc": 0.7786}
     assert content_sha256(render(samples.review(changed))) != content_sha256(rendered)
 
 

@@ -1,0 +1,60 @@
+"""Takes personal data out of texts that a document quotes: job errors, monitor messages, values of unknown tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from activities.review_document.formatting import clean
+
+MASKED = "masked"
+
+_PERSONAL_DATA = re.compile(
+    r"(?<![a-z])pii(?![a-z])|personal(?:ly)?[ _-]?(?:identif|data|info)|presidio", re.IGNORECASE
+)
+_KIND = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
+
+
+def masked(text: Any, limit: int = 400) -> str:
+    """Printable text in which e-mail addresses, phone, account, card and social security numbers are replaced.
+
+    Names of people cannot be told from other words; what a scan for personal data found is therefore never printed,
+    see `is_personal_data`.
+    """
+    # Cut after masking, so that no half of an address is left at the end.
+    return clean(without_personal_data(clean(text, limit * 2)), limit)
+
+
+def without_personal_data(text: str) -> str:
+    """The same for text that is printable already; its length and its lines stay as they are."""
+    for pattern, replacement in _MASKS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def is_personal_data(*names: Any) -> bool:
+    """Whether one of the names of a test, for example its category, says that it looks for personal data."""
+    return any(_PERSONAL_DATA.search(clean(name, 120)) for name in names)
+
+
+def kind_of_personal_data(name: Any) -> str:
+    """A kind of personal data such as `EMAIL_ADDRESS`; anything that may be a found text itself is masked."""
+    text = clean(name, 60)
+    return text if _KIND.fullmatch(text) else MASKED
+
+
+def _card(match: re.Match[str]) -> str:
+    digits = [int(digit) for digit in match[0] if digit.isdigit()]
+    doubled = [sum(divmod(2 * d, 10)) if place % 2 else d for place, d in enumerate(reversed(digits))]
+    return "[card number]" if sum(doubled) % 10 == 0 else match[0]
+
+
+_MASKS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "[e-mail address]"),
+    (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), "[account number]"),
+    (re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), "[social security number]"),
+    (re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])"), _card),
+    (re.compile(r"(?<![\w-])(?:\(\d{1,4}\)|\d{2,4})[ ./-]\d{3,4}[ ./-]\d{3,4}(?![\w-])"), "[phone number]"),
+    (re.compile(r"(?<!\w)\+\d[\d ./()-]{7,18}\d"), "[phone number]"),
+)

@@ -1,0 +1,175 @@
+"""Makes facts of what AWS answers, tells two readings apart, and keeps them small enough for a run's history.
+
+Shapes: Amazon SageMaker API reference, DescribeEndpointConfig and DescribeModel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from activities.errors import plain
+from activities.sagemaker.types import Container, DataCapture, EndpointConfig, Serverless, Variant
+
+Answer = Mapping[str, Any]
+
+MAX_CHARACTERS = 1024
+"""The longest address of model data that SageMaker takes."""
+
+MAX_FACTS_BYTES = 24 * 1024
+_NOT_COMPARED = {"created_at", "read_at", "serves_model", "fingerprint"}
+
+
+def endpoint_config(config: Answer, models: Mapping[str, Answer], *, region: str, read_at: datetime) -> EndpointConfig:
+    """The facts of an endpoint configuration.
+
+    Args:
+        config: what DescribeEndpointConfig answers.
+        models: what DescribeModel answers, by name, for every model that a variant names.
+        region: where both were read.
+        read_at: when.
+    """
+    created = config.get("CreationTime")
+    facts = EndpointConfig(
+        name=_text(config, "EndpointConfigName"),
+        arn=_text(config, "EndpointConfigArn"),
+        region=region,
+        variants=list(_variants(config, models)),
+        data_capture=_data_capture(config.get("DataCaptureConfig")),
+        kms_key=_text(config, "KmsKeyId"),
+        created_at=created.astimezone(UTC) if isinstance(created, datetime) else None,
+        read_at=read_at,
+        fingerprint="",
+    )
+    return facts.model_copy(update={"fingerprint": fingerprint(facts)})
+
+
+def fingerprint(config: EndpointConfig) -> str:
+    """SHA-256 over what an endpoint of this configuration would run, as JSON in a fixed form.
+
+    When it was created and read do not count, nor does the order of variants. Fields without a value are left out, so
+    that a field which a later release adds does not by itself make old readings look changed.
+    """
+    identity = config.model_dump(mode="json", exclude=_NOT_COMPARED, exclude_defaults=True)
+    identity["variants"] = sorted(identity.get("variants", []), key=lambda variant: str(variant["name"]))
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def bounded(config: EndpointConfig) -> EndpointConfig:
+    """The facts without containers, and then without the last variants, where they exceed `MAX_FACTS_BYTES`."""
+    if _size(config) > MAX_FACTS_BYTES:
+        variants = [variant.model_copy(update={"containers": []}) for variant in config.variants]
+        config = config.model_copy(update={"variants": variants})
+    while _size(config) > MAX_FACTS_BYTES and config.variants:
+        config = config.model_copy(update={"variants": config.variants[:-1]})
+    return config
+
+
+def differences(approved: EndpointConfig, found: EndpointConfig) -> list[str]:
+    """What differs between two readings, in words; nothing if they are the same."""
+    if approved.fingerprint == found.fingerprint:
+        return []
+    before, after = dict(_statements(approved)), dict(_statements(found))
+    said = [
+        f"{what}: {before.get(what) or 'none'} became {after.get(what) or 'none'}"
+        for what in dict.fromkeys([*before, *after])
+        if before.get(what) != after.get(what)
+    ]
+    return said or ["a part of it that is not kept in the run"]
+
+
+def capacity(variant: Variant) -> str:
+    """What a variant runs on, in words."""
+    if variant.serverless:
+        return f"serverless, {variant.serverless.memory_mb} MB, up to {variant.serverless.max_concurrency} at once"
+    return f"{variant.instance_count or 0} x {variant.instance_type or 'unknown instance type'}"
+
+
+def capture(config: EndpointConfig) -> str:
+    """What is recorded of the traffic, in words."""
+    found = config.data_capture
+    if found is None or not found.enabled:
+        return "off"
+    share = "" if found.percentage is None else f"{found.percentage} % of the traffic "
+    return f"{share}to {found.destination or 'an unknown place'}"
+
+
+def _statements(config: EndpointConfig) -> Iterator[tuple[str, str]]:
+    yield "ARN", config.arn
+    yield "data capture", capture(config)
+    yield "KMS key", config.kms_key
+    for variant in config.variants:
+        label = f"variant {variant.name}"
+        yield f"model of {label}", variant.model_arn or variant.model_name
+        yield f"capacity of {label}", capacity(variant)
+        yield f"weight of {label}", "" if variant.weight is None else f"{variant.weight:g}"
+        yield f"role of {label}", "shadow" if variant.shadow else "production"
+        for number, container in enumerate(variant.containers, start=1):
+            part = f"container {number} of {label}"
+            yield f"image of {part}", container.image
+            yield f"model data of {part}", container.model_data_url
+            yield f"model package of {part}", container.model_package
+
+
+def _variants(config: Answer, models: Mapping[str, Answer]) -> Iterator[Variant]:
+    for shadow, name in ((False, "ProductionVariants"), (True, "ShadowProductionVariants")):
+        for variant in config.get(name) or []:
+            yield _variant(variant, models.get(variant.get("ModelName", ""), {}), shadow)
+
+
+def _variant(variant: Answer, model: Answer, shadow: bool) -> Variant:
+    serverless = variant.get("ServerlessConfig")
+    weight = variant.get("InitialVariantWeight")
+    return Variant(
+        name=_text(variant, "VariantName"),
+        model_name=_text(variant, "ModelName"),
+        model_arn=_text(model, "ModelArn"),
+        containers=[_container(each) for each in _containers(model)],
+        instance_type=_text(variant, "InstanceType"),
+        instance_count=variant.get("InitialInstanceCount"),
+        weight=None if weight is None else float(weight),
+        serverless=_serverless(serverless) if serverless else None,
+        shadow=shadow,
+    )
+
+
+def _containers(model: Answer) -> Iterator[Answer]:
+    """A model has either one primary container or a chain of them."""
+    if model.get("PrimaryContainer"):
+        yield model["PrimaryContainer"]
+    yield from model.get("Containers") or []
+
+
+def _container(container: Answer) -> Container:
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
+    return Container(
+        image=_text(container, "Image"),
+        model_data_url=_text(container, "ModelDataUrl") or _text(source, "S3Uri"),
+        model_package=_text(container, "ModelPackageName"),
+    )
+
+
+def _serverless(serverless: Answer) -> Serverless:
+    return Serverless(memory_mb=serverless["MemorySizeInMB"], max_concurrency=serverless["MaxConcurrency"])
+
+
+def _data_capture(found: Answer | None) -> DataCapture | None:
+    if not found:
+        return None
+    return DataCapture(
+        enabled=bool(found.get("EnableCapture")),
+        percentage=found.get("InitialSamplingPercentage"),
+        destination=_text(found, "DestinationS3Uri"),
+    )
+
+
+def _text(answer: Answer, name: str) -> str:
+    value = answer.get(name)
+    return plain(value, MAX_CHARACTERS) if isinstance(value, str) else ""
+
+
+def _size(config: EndpointConfig) -> int:
+    return len(config.model_dump_json().encode())

@@ -1,0 +1,188 @@
+"""Which installation is examined: its settings, and the clients that the checks use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel
+from temporalio.client import Client
+
+from activities.jira.connection import JiraConnection
+from activities.jira.settings import JiraSettings
+from activities.links import Links
+from activities.modelop.activities import ModelOpActivities
+from activities.modelop.client import ModelOpClient
+from activities.modelop.settings import ModelOpSettings
+from activities.modelop.types import ModelRequest
+from activities.sagemaker.settings import SageMakerSettings
+from console.checks.examination import Check, Row, Section, failed, skipped
+from console.checks.jira import jira_section
+from console.checks.modelop import modelop_section
+from console.checks.relay import relay_section
+from console.checks.sagemaker import NAME as ENDPOINT
+from console.checks.sagemaker import not_configured, sagemaker_section
+from console.checks.temporal import temporal_section
+from console.stack import AWS_KEYS, read_running, stack_settings
+from worker.connection import connect, server_is_named
+from worker.settings import PREFIX, RelaySettings, Settings, SettingsError, load_settings
+
+TEMPORAL_PATIENCE = timedelta(seconds=8)
+RELAY_TIMEOUT_SECONDS = 8.0
+LOOPBACK = "127.0.0.1"
+ANYWHERE = ("0.0.0.0", "::")
+_SETTINGS = "Settings"
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The settings of one installation, as far as they can be read.
+
+    Attributes:
+        temporal: address of a local stack's Temporal; empty: as the settings say.
+        aws_keys: access key and secret of a local stack; None: AWS's own chain.
+        faults: what is wrong with the settings, one line each; then no system's settings are known.
+    """
+
+    temporal: str = ""
+    modelop: ModelOpSettings | None = None
+    jira: JiraSettings | None = None
+    relay: RelaySettings = field(default_factory=RelaySettings)
+    sagemaker: SageMakerSettings = field(default_factory=SageMakerSettings)
+    aws_keys: tuple[str, str] | None = None
+    faults: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look at beyond the systems themselves."""
+
+    model_id: str | None = None
+    endpoint_config: str | None = None
+    relay_url: str = ""
+
+
+def find_installation(directory: Path) -> Installation:
+    """The one that the settings describe; where they name no Temporal, the local stack that runs on a directory."""
+    running = None if server_is_named() else read_running(directory)
+    if running is None:
+        try:
+            return _installation(load_settings())
+        except SettingsError as error:
+            return Installation(faults=str(error).splitlines())
+    given = stack_settings(running)
+    return Installation(
+        temporal=running.addresses.temporal,
+        modelop=_section(given, "MODELOP", ModelOpSettings),
+        jira=_section(given, "JIRA", JiraSettings),
+        relay=_section(given, "RELAY", RelaySettings),
+        sagemaker=_section(given, "SAGEMAKER", SageMakerSettings),
+        aws_keys=AWS_KEYS,
+    )
+
+
+@asynccontextmanager
+async def sections(installation: Installation, wanted: Wanted) -> AsyncIterator[list[Section]]:
+    """All checks on an installation, with clients that are closed at the end."""
+    async with AsyncExitStack() as resources:
+        yield [
+            *_settings_section(installation),
+            *_jira(installation, resources),
+            *_modelop(installation, wanted, resources),
+            temporal_section(lambda: _connect(installation)),
+            _relay(installation, wanted, resources),
+        ]
+
+
+def _settings_section(installation: Installation) -> Iterator[Section]:
+    for line in installation.faults:
+        yield Section(first=Check(_SETTINGS, partial(_rows, failed(_SETTINGS, line, "see docs/settings.md"))))
+
+
+def _jira(installation: Installation, resources: AsyncExitStack) -> Iterator[Section]:
+    if installation.jira is None:
+        yield _not_looked_at("Jira")
+        return
+    connection = JiraConnection(installation.jira)
+    resources.push_async_callback(connection.aclose)
+    yield jira_section(connection, installation.jira)
+
+
+def _modelop(installation: Installation, wanted: Wanted, resources: AsyncExitStack) -> Iterator[Section]:
+    if installation.modelop is None:
+        yield _not_looked_at("ModelOp Center")
+        yield _not_looked_at(ENDPOINT)
+        return
+    client = ModelOpClient(installation.modelop)
+    resources.push_async_callback(client.aclose)
+    activities = ModelOpActivities(client, installation.modelop, Links())
+    yield modelop_section(client, activities, wanted.model_id)
+    yield _sagemaker(installation, wanted, activities, resources)
+
+
+def _sagemaker(
+    installation: Installation, wanted: Wanted, modelop: ModelOpActivities, resources: AsyncExitStack
+) -> Section:
+    if not installation.sagemaker.region:
+        return not_configured()
+    # Loaded only here, as in the worker: no other command should wait for boto3.
+    client = import_module("activities.sagemaker.client").SageMakerClient(
+        installation.sagemaker, keys=installation.aws_keys
+    )
+    resources.push_async_callback(client.aclose)
+
+    async def known_as() -> Sequence[str]:
+        return (await modelop.read_business_model(ModelRequest(model_id=wanted.model_id or ""))).known_as
+
+    return sagemaker_section(
+        client,
+        wanted.endpoint_config,
+        known_as if wanted.model_id else None,
+        match_model=installation.sagemaker.match_model,
+    )
+
+
+def _relay(installation: Installation, wanted: Wanted, resources: AsyncExitStack) -> Section:
+    settings = installation.relay
+    host = LOOPBACK if settings.host in ANYWHERE else settings.host
+    # No proxy of the environment stands between this machine and its own relay.
+    http = httpx.AsyncClient(timeout=RELAY_TIMEOUT_SECONDS, trust_env=bool(wanted.relay_url))
+    resources.push_async_callback(http.aclose)
+    return relay_section(http, wanted.relay_url or f"http://{host}:{settings.port}", settings.secrets)
+
+
+async def _connect(installation: Installation) -> Client:
+    return await connect(patience=TEMPORAL_PATIENCE, address=installation.temporal)
+
+
+async def _rows(row: Row) -> list[Row]:
+    return [row]
+
+
+def _not_looked_at(name: str) -> Section:
+    return Section(first=Check(name, partial(_rows, skipped(name, "the settings are not usable"))))
+
+
+def _installation(settings: Settings) -> Installation:
+    return Installation(
+        modelop=settings.modelop, jira=settings.jira, relay=settings.relay, sagemaker=settings.sagemaker
+    )
+
+
+def _section(given: Mapping[str, str], name: str, shape: type[Shape]) -> Shape:
+    """One section of the settings out of variables, which hold lists and objects as JSON."""
+    prefix = f"{PREFIX}{name}__"
+    values = {key.removeprefix(prefix).lower(): value for key, value in given.items() if key.startswith(prefix)}
+    return shape.model_validate(
+        {key: json.loads(value) if value.startswith(("[", "{")) else value for key, value in values.items()}
+    )

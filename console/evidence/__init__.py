@@ -1,0 +1,1 @@
+"""What outlives Temporal's retention: a run's history with its document, replayed, exported and verified."""

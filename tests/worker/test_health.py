@@ -1,0 +1,124 @@
+"""Health and readiness are what the worker really does, and nothing that is sent to them does harm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from tests.processes import free_port
+from tests.temporal_servers import dev_server
+from worker.health import MAX_REQUEST_BYTES, Readiness, health_server
+from workflows.sweep import TicketSweepWorkflow
+
+
+@activity.defn
+async def nothing() -> None:
+    """Does nothing."""
+
+
+async def ask(port: int, path: str = "/readyz", method: str = "GET") -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        return await http.request(method, f"http://127.0.0.1:{port}{path}")
+
+
+async def send(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    await writer.drain()
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_before_the_connection_the_worker_lives_and_is_not_ready() -> None:
+    port = free_port()
+    async with health_server("127.0.0.1", port, Readiness()):
+        assert (await ask(port, "/healthz")).json() == {"status": "ok"}
+        answer = await ask(port)
+    assert answer.status_code == 503
+    assert answer.json()["reason"] == "not connected to Temporal yet"
+
+
+async def test_a_worker_is_ready_exactly_while_temporal_sees_it_poll() -> None:
+    port, readiness = free_port(), Readiness()
+    async with dev_server() as environment, health_server("127.0.0.1", port, readiness):
+        polling = _polling(environment.client, "ready")
+        readiness.works(environment.client, polling)
+        assert (await ask(port)).json()["reason"] == "the worker has stopped"
+        async with polling:
+            await _until_ready(port)
+            stranger = await _another_identity(environment.client)
+            readiness.works(stranger, polling)
+            assert "does not see this worker" in (await ask(port)).json()["reason"]
+            readiness.works(environment.client, polling)
+            readiness.drains()
+            assert (await ask(port)).json()["reason"].startswith("draining")
+
+
+async def test_a_worker_whose_temporal_has_gone_is_not_ready_and_says_so_in_time() -> None:
+    port, readiness = free_port(), Readiness()
+    async with health_server("127.0.0.1", port, readiness):
+        environment = dev_server()
+        running = await environment.__aenter__()
+        async with _polling(running.client, "gone") as polling:
+            readiness.works(running.client, polling)
+            await _until_ready(port)
+            await environment.__aexit__(None, None, None)
+            async with asyncio.timeout(5):
+                answer = await ask(port)
+            assert (answer.status_code, answer.json()["reason"]) == (503, "Temporal does not answer")
+            assert (await ask(port, "/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /healthz HTTP/1.1", 200),
+        (b"HEAD /readyz?verbose HTTP/1.0", 503),
+        (b"POST /healthz HTTP/1.1", 405),
+        (b"GET / HTTP/1.1", 404),
+        (b"GET /readyz/../../etc/passwd HTTP/1.1", 404),
+        (b"hello", 400),
+        (b"\xff\x00", 400),
+        (b"GET /" + b"x" * 2 * MAX_REQUEST_BYTES + b" HTTP/1.1", 400),
+    ],
+)
+async def test_every_request_has_its_answer(request_line: bytes, status: int) -> None:
+    port = free_port()
+    async with health_server("127.0.0.1", port, Readiness()):
+        answer = await send(port, request_line + b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        body = answer.partition(b"\r\n\r\n")[2]
+        assert (body == b"") if request_line.startswith(b"HEAD") else json.loads(body)["status"]
+
+
+async def test_who_hangs_up_or_dawdles_holds_up_nobody() -> None:
+    port = free_port()
+    async with health_server("127.0.0.1", port, Readiness()):
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
+        assert await send(port, b"GET /heal") == b""
+        assert (await ask(port, "/healthz")).status_code == 200
+        for _, writer in idle:
+            writer.close()
+
+
+async def _until_ready(port: int) -> None:
+    async with asyncio.timeout(30):
+        while (await ask(port)).status_code != 200:
+            await asyncio.sleep(0.1)
+
+
+def _polling(client: Client, queue: str) -> Worker:
+    return Worker(client, task_queue=queue, workflows=[TicketSweepWorkflow], activities=[nothing])
+
+
+async def _another_identity(client: Client) -> Client:
+    config = client.service_client.config
+    return await Client.connect(config.target_host, identity="somebody else")

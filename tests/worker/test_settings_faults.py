@@ -1,0 +1,212 @@
+"""Every setting, wrong in every way that it can be; and the one switch that leaves certificates unchecked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from tests.tls import Authority
+from worker.settings import Settings, SettingsError, load_settings
+
+WHOLE = {
+    "MLC_MODELOP__URL": "https://modelop.example",
+    "MLC_MODELOP__TOKEN": "modelop-secret",
+    "MLC_JIRA__URL": "https://jira.example",
+    "MLC_JIRA__BEARER_TOKEN": "jira-secret",
+    "MLC_JIRA__PROJECT": "GOV",
+}
+# What of the settings takes any text at all.
+FREE_TEXT = (str, SecretStr)
+UNFIT = {
+    timedelta: "soon",
+    int: "many",
+    float: "many",
+    bool: "perhaps",
+    Path: "\0",
+    list: "not JSON",
+    dict: "not JSON",
+}
+
+
+def settings_of(shape: type[BaseModel], prefix: str = "MLC_") -> Iterator[tuple[str, Any]]:
+    """Every variable and the type of its value."""
+    for name, field in shape.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from settings_of(kind, f"{prefix}{name.upper()}__")
+        else:
+            yield prefix + name.upper(), kind
+
+
+ALL = dict(settings_of(Settings))
+
+
+def plain(kind: Any) -> Any:
+    """The type without "or None" and without what its list or object holds."""
+    inner = [each for each in get_args(kind) if each is not type(None)]
+    if get_origin(kind) in (list, dict):
+        return get_origin(kind)
+    return plain(inner[0]) if inner and len(inner) < len(get_args(kind)) else kind
+
+
+def unfit(kind: Any) -> str | None:
+    """A value that no setting of this type takes."""
+    kind = plain(kind)
+    if isinstance(kind, type) and issubclass(kind, FREE_TEXT):
+        return None
+    return next((text for fit, text in UNFIT.items() if kind is fit), "::neither an address nor a choice::")
+
+
+TYPED = sorted(name for name, kind in ALL.items() if unfit(kind))
+
+
+@pytest.fixture(autouse=True)
+def whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLC_ENV_FILE", "")
+    for name, value in WHOLE.items():
+        monkeypatch.setenv(name, value)
+
+
+def faults() -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    return str(refused.value).splitlines()
+
+
+def test_there_are_settings_of_every_kind_to_be_wrong() -> None:
+    assert len(ALL) >= 60 and len(TYPED) >= 30
+    assert {"MLC_INSECURE_TLS", "MLC_JIRA__CA_FILE", "MLC_MODELOP__PROXY", "MLC_RELAY__MAX_PER_SECOND"} <= ALL.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in TYPED if plain(ALL[name]) is not Path])
+def test_a_value_of_the_wrong_kind_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    value = unfit(ALL[name])
+    assert value
+    monkeypatch.setenv(name, value)
+    (line,) = faults()
+    assert line.startswith(f"{name}: ") and value not in line
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("slip", ["dropped", "doubled", "appended"])
+def test_a_name_with_a_slip_is_a_fault_that_names_a_right_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, slip: str
+) -> None:
+    wrong = {"dropped": name[:-1], "doubled": name[:-2] + name[-2] + name[-2:], "appended": f"{name}S"}[slip]
+    if wrong in ALL:
+        return
+    monkeypatch.setenv(wrong, "x")
+    (line,) = faults()
+    said, _, nearest = line.partition("; did you mean ")
+    assert said == f"{wrong}: there is no such setting"
+    assert nearest.removesuffix("?") in ALL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MLC_RELAY__MAX_PER_SECOND", "0"),
+        ("MLC_RELAY__MAX_PER_SECOND", "-1"),
+        ("MLC_RELAY__MAX_PER_SECOND", "nan"),
+        ("MLC_RELAY__MAX_PER_SECOND", "inf"),
+        ("MLC_RELAY__PORT", "0"),
+        ("MLC_WORKER__RETRY_ATTEMPTS", "0"),
+        ("MLC_WORKER__GRACEFUL_SHUTDOWN", "-PT1S"),
+        ("MLC_JIRA__PROJECT", ""),
+        ("MLC_JIRA__DONE_STATUSES", "[]"),
+    ],
+)
+def test_a_value_out_of_range_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    (line,) = faults()
+    assert (
+        line.startswith(f"{name}: Input should be ")
+        or line.startswith(f"{name}: String should have at least")
+        or line.startswith(f"{name}: List should have at least")
+    )
+
+
+def test_certificates_are_checked_unless_one_switch_says_otherwise_and_it_is_loud_each_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings()
+    assert (settings.jira.verify, settings.modelop.verify) == (True, True)
+    assert caplog.records == []
+    monkeypatch.setenv("MLC_INSECURE_TLS", "true")
+    for start in (1, 2):
+        settings = load_settings()
+        assert (settings.jira.verify, settings.modelop.verify) == (False, False)
+        said = [record for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(said) == start and all("MLC_INSECURE_TLS is on" in record.getMessage() for record in said)
+
+
+@pytest.mark.parametrize("value", ["", "2", "no certificates", "None"])
+def test_no_slip_of_the_switch_turns_the_checks_off(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MLC_INSECURE_TLS", value)
+    (line,) = faults()
+    assert line.startswith("MLC_INSECURE_TLS: ")
+
+
+@pytest.mark.parametrize("name", ["MLC_JIRA__VERIFY", "MLC_JIRA__CHECKS_CERTIFICATES", "MLC_MODELOP__INSECURE_TLS"])
+def test_no_setting_of_one_system_turns_the_checks_off(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "false")
+    (line,) = faults()
+    assert line.startswith(f"{name}: there is no such setting")
+
+
+def test_the_switch_contradicts_an_authority_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLC_INSECURE_TLS", "true")
+    monkeypatch.setenv("MLC_JIRA__CA_FILE", str(Authority(tmp_path).certificate))
+    assert faults() == ["MLC_INSECURE_TLS: contradicts MLC_JIRA__CA_FILE, which says whom to trust"]
+
+
+@pytest.mark.parametrize("name", ["MLC_JIRA__CA_FILE", "MLC_MODELOP__CA_FILE"])
+def test_an_authority_that_cannot_be_read_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "missing.pem"))
+    (line,) = faults()
+    assert line == f"{name}: cannot be read: No such file or directory"
+
+
+def test_a_proxy_with_credentials_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLC_JIRA__PROXY", "ftp://user:s3cr3t@proxy.example")
+    (line,) = faults()
+    assert line.startswith("MLC_JIRA__PROXY: should be the address of a proxy") and "s3cr3t" not in line
+    monkeypatch.setenv("MLC_JIRA__PROXY", "http://user:s3cr3t@proxy.example")
+    settings = load_settings()
+    assert "s3cr3t" not in repr(settings)
+    assert settings.jira.proxy_for("https://jira.example") == "http://user:s3cr3t@proxy.example"
+
+
+def test_credentials_that_would_travel_in_the_open_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLC_JIRA__URL", "http://jira.example")
+    monkeypatch.setenv("MLC_MODELOP__URL", "http://127.0.0.1:8090")
+    load_settings()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING and record.getMessage().startswith("MLC_JIRA__URL is http")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:s3cr3t@proxy.example", "http://[", "ftp://proxy.example"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert faults() == ["HTTPS_PROXY: should be the address of an http proxy; or name one in PROXY"]
+    monkeypatch.setenv("MLC_JIRA__PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("MLC_MODELOP__PROXY", "http://proxy.example:3128")
+    assert load_settings().jira.proxy_for("https://jira.example") == "http://proxy.example:3128"
