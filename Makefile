@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-sandboxes faults chaos replay-always replay-running histories lint types lock clean
+.PHONY: help setup demo up test test-sandboxes test-documents test-console drills faults chaos replay-always replay-running histories lint types lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +24,23 @@ demo: $(READY)  ## run one implementation end to end on this machine, people pla
 up: $(READY)  ## start the same stack and leave it running for a person
 	$(BIN)/mlc up
 
-test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/sandbox
+test: $(READY)  ## run the tests of the process and of all that it touches
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/sandbox --ignore tests/console \
+		--ignore tests/activities/review_document
+
+test-documents: $(READY)  ## run the tests of the review document
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/activities/review_document
+
+test-console: $(READY)  ## run the tests of the mlc command, with whole stacks; about four minutes
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/console
 
 test-sandboxes: $(READY)  ## run the tests of the two sandboxes themselves
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/sandbox
 
-faults: $(READY)  ## every outside effect under every fault, counted in the sandboxes; about ten minutes
+drills: $(READY)  ## the relay off, Jira hanging, and one run that meets every trouble; about five minutes
+	$(BIN)/python -m pytest tests/end_to_end/drill_*.py
+
+faults: $(READY)  ## every outside effect under every fault, counted in the sandboxes; ten to twenty minutes
 	$(BIN)/python -m tests.faults
 
 chaos: $(READY)  ## many implementations while everything is killed and cut off; SEED=… repeats one, ten minutes at most

@@ -8,12 +8,13 @@ import hmac
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, Literal
 
 import httpx
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
 
 from console.sandbox_clients import JiraPeople, ModelRegistry
 from console.stack import RunningStack
@@ -178,7 +179,9 @@ class Run:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while status is None or not condition(status):
                     await asyncio.sleep(0.1)
-                    status = await self.status()
+                    # A query finds no worker for some seconds where one has just been replaced.
+                    with suppress(RPCError):
+                        status = await self.status()
                 return status
         except TimeoutError:
             raise AssertionError(f"never came about; last status: {status}") from None

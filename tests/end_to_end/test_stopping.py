@@ -34,7 +34,7 @@ async def test_runs_that_are_stopped_while_jira_is_down_close_their_tickets_once
     for run, key in tickets.items():
         fields = (await site.issue(key))["fields"]
         assert fields["status"]["name"] == "Rejected"
-        assert (await run.status()).stage.lower() in fields["comment"]["comments"][-1]["body"]
+        assert (await run.status()).stage in fields["comment"]["comments"][-1]["body"]
         assert mirrors[key] is False
 
 

@@ -315,7 +315,7 @@ def test_a_stopped_server_leaves_no_child_and_its_successor_finishes_the_job(
         assert job["jobStatus"] == "COMPLETE"
         assert any("queued again after a restart" in message for message in job["jobMessages"])
         assert client.fetch("storedModels", stored["id"])["modelMetaData"] == stored["modelMetaData"]
-        assert client.get("/storedModels").json()["page"]["totalElements"] == 7
+        assert client.get("/storedModels").json()["page"]["totalElements"] == 8
 
 
 def test_a_job_that_takes_too_long_is_ended(tmp_path: Path, seeded: Callable[[Path], Path]) -> None:
