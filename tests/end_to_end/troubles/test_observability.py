@@ -22,7 +22,7 @@ from console.stack import RunningStack
 from tests.end_to_end.site import Site
 from workflows.contract import SWEEP_SCHEDULE_ID, TASK_QUEUE
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
 ALERTS = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())
 OF_PROMQL = {
