@@ -26,7 +26,8 @@ up: $(READY)  ## start the same stack and leave it running for a person
 
 test: $(READY)  ## run the tests of the process and of all that it touches
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/sandbox --ignore tests/console \
-		--ignore tests/activities/review_document --ignore tests/end_to_end/troubles
+		--ignore tests/activities/review_document --ignore tests/end_to_end/troubles \
+		--ignore tests/worker/processes
 
 test-documents: $(READY)  ## run the tests of the review document
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/activities/review_document
@@ -34,8 +35,8 @@ test-documents: $(READY)  ## run the tests of the review document
 test-troubles: $(READY)  ## run the tests of what goes wrong on the local stack; about four minutes
 	$(BIN)/python -m pytest tests/end_to_end/troubles
 
-test-console: $(READY)  ## run the tests of the mlc command, with whole stacks; about four minutes
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/console
+test-console: $(READY)  ## run the tests of the mlc command and of the worker's process; about four minutes
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/console tests/worker/processes
 
 test-sandboxes: $(READY)  ## run the tests of the two sandboxes themselves
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/sandbox

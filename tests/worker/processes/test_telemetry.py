@@ -24,7 +24,7 @@ from tests.collector import Collector, collector
 from tests.processes import free_port
 from tests.relay.conftest import post, serving, webhook
 from tests.temporal_servers import dev_server
-from tests.worker.test_lifecycle import wait_for, worker_process
+from tests.worker.processes.test_lifecycle import wait_for, worker_process
 from tests.worker.traced_process import WaitingForAWebhook, call_outside
 from worker.data_converter import data_converter
 from worker.tracing import HEADER, OpenTelemetryTracing
