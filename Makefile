@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-sandboxes test-documents test-troubles test-console drills faults chaos replay-always replay-running histories lint types lock clean
+.PHONY: help setup demo up test test-sandboxes test-documents test-slow test-console drills faults chaos replay-always replay-running histories lint types lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,23 +26,23 @@ up: $(READY)  ## start the same stack and leave it running for a person
 
 test: $(READY)  ## run the tests of the process and of all that it touches
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/sandbox --ignore tests/console \
-		--ignore tests/activities/review_document --ignore tests/end_to_end/troubles \
+		--ignore tests/activities/review_document --ignore tests/end_to_end/slow \
 		--ignore tests/worker/processes
 
 test-documents: $(READY)  ## run the tests of the review document
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/activities/review_document
 
-test-troubles: $(READY)  ## run the tests of what goes wrong on the local stack; about four minutes
-	$(BIN)/python -m pytest tests/end_to_end/troubles
+test-slow: $(READY)  ## run the slower tests: restarts, outages, stops, lies on the stack, and the worker's process
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/end_to_end/slow tests/worker/processes
 
-test-console: $(READY)  ## run the tests of the mlc command and of the worker's process; about four minutes
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/console tests/worker/processes
+test-console: $(READY)  ## run the tests of the mlc command, with whole stacks
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/console
 
 test-sandboxes: $(READY)  ## run the tests of the two sandboxes themselves
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/sandbox
 
 drills: $(READY)  ## the relay off, Jira hanging, and one run that meets every trouble; about five minutes
-	$(BIN)/python -m pytest tests/end_to_end/troubles/drill_*.py
+	$(BIN)/python -m pytest tests/end_to_end/slow/drill_*.py
 
 faults: $(READY)  ## every outside effect under every fault, counted in the sandboxes; ten to twenty minutes
 	$(BIN)/python -m tests.faults

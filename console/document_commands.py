@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,7 @@ from console.document_verification import verify as compare
 from console.document_views import preview_view, verification_view
 from console.faults import ConsoleFault
 from console.options import AsJson, DataDirectory
-from console.output import out, print_json
+from console.output import out, print_json, write_whole
 from console.stack import DEFAULT_DATA_DIRECTORY
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def preview(
             base=given(base_template, "--base-template"),
         )
     )
-    _replace(output, content)
+    write_whole(output, content)
     if as_json:
         print_json({"output": str(output), **written.model_dump(mode="json")})
     else:
@@ -130,14 +129,3 @@ def _check_output(output: Path, inputs: Sequence[Path], is_preview: Callable[[Pa
             f"-o {output}: there is a file that is no preview, or was edited since; give another name, or --force",
             exit_code=2,
         )
-
-
-def _replace(output: Path, content: bytes) -> None:
-    """Writes the file whole or not at all."""
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(output)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ConsoleFault(f"-o {output}: cannot be written: {(error.strerror or str(error)).lower()}") from error

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from docx.oxml import parse_xml
-from docx.oxml.ns import nsdecls, qn
 from pydantic import BaseModel, Field
 
 from activities.errors import plain
@@ -27,12 +25,10 @@ from activities.review_document.base_template import UnusableBaseTemplate
 from activities.review_document.decision_summary import overall
 from activities.review_document.decision_table import DecisionTable, UnreadableDecisionTable
 from activities.review_document.fill import UnreadableTemplate, fill_template
-from activities.review_document.formatting import printable
 from activities.review_document.package import content_sha256, sha256
 from activities.review_document.render import render
 from activities.review_document.review import Limits, Review
 from activities.review_document.selection import FrozenSources, Template
-from activities.review_document.template_file import TemplateFile
 from activities.review_document.types import TestRunRecord
 from activities.review_document.verdicts import Verdict, count_by_word
 from activities.review_document.writing import template_sources
@@ -43,10 +39,6 @@ from worker.code_version import code_version
 NOTICE = "PREVIEW, not for approval: written from files by the command mlc document preview, outside of the process."
 MARK = b"mlc document preview"
 """Comment of the archive. Word and others drop it on saving, so a preview that somebody edited does not carry it."""
-
-_NOTICE_PARAGRAPH = (
-    f'<w:p {nsdecls("w")}><w:r><w:rPr><w:b/><w:color w:val="A33B00"/></w:rPr><w:t xml:space="preserve"/></w:r></w:p>'
-)
 
 
 @dataclass(frozen=True)
@@ -256,20 +248,10 @@ def _rendered(review: Review, base: GivenFile | None) -> bytes:
 
 def _filled(review: Review, template: Template) -> tuple[bytes, list[str]]:
     title = f"Model review: {review.model_name}"
-    filled = fill_template(template.content, template_sources(review), dated=review.stored_at, title=title)
-    # Put in after the tokens are filled, so that no token can come with a notice.
-    noticed = TemplateFile(filled.content)
-    body = noticed.tree(noticed.main).find(qn("w:body"))
-    for place, notice in enumerate(review.notices):
-        body.insert(place, _notice(notice))
-    return noticed.save(title=title, dated=review.stored_at), filled.unresolved
-
-
-def _notice(text: str) -> Any:
-    """A paragraph at the beginning of a customer's document, whose author left no place for notices."""
-    paragraph = parse_xml(_NOTICE_PARAGRAPH)
-    paragraph.find(f".//{qn('w:t')}").text = printable(text)
-    return paragraph
+    filled = fill_template(
+        template.content, template_sources(review), dated=review.stored_at, title=title, notices=review.notices
+    )
+    return filled.content, filled.unresolved
 
 
 def _marked(content: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,7 +18,7 @@ from console.document_inputs import read_file
 from console.evidence.checks import visible
 from console.faults import ConsoleFault
 from console.options import AsJson, DataDirectory
-from console.output import fault, out, print_json, say
+from console.output import fault, out, print_json, say, write_whole
 from console.stack import DEFAULT_DATA_DIRECTORY
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def export(
     workflow_id = implementation_id(id)
     _check_output(output, force)
     exported = asyncio.run(_export(workflow_id, run_id, decrypt, data_dir))
-    _write(output, exported.content)
+    write_whole(output, exported.content)
     if as_json:
         manifest = exported.manifest.model_dump(mode="json")
         print_json({"output": str(output), "bundle_id": exported.bundle_id, **manifest})
@@ -235,14 +234,3 @@ def _check_output(output: Path, force: bool) -> None:
         raise ConsoleFault(f"-o {output}: it is a directory", exit_code=2)
     if output.exists() and not force:
         raise ConsoleFault(f"-o {output}: it is there already; give another name, or --force", exit_code=2)
-
-
-def _write(output: Path, content: bytes) -> None:
-    """Writes the file whole or not at all."""
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(output)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ConsoleFault(f"-o {output}: cannot be written: {(error.strerror or str(error)).lower()}") from error

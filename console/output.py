@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
+
+from console.faults import ConsoleFault
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -34,3 +38,18 @@ def fault(message: str) -> None:
 def print_json(value: Any) -> None:
     """Prints JSON for programs: never coloured, never broken."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_whole(output: Path, content: bytes) -> None:
+    """Writes the file that `-o` names whole, or not at all.
+
+    Raises:
+        ConsoleFault: it cannot be written.
+    """
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(output)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ConsoleFault(f"-o {output}: cannot be written: {(error.strerror or str(error)).lower()}") from error

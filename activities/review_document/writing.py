@@ -14,7 +14,7 @@ from activities.review_document.selection import Template, unusable_template
 from activities.review_document.verdicts import rule_results
 
 # They change after the snapshot was taken, by our own hands among others: the document would not be the same again.
-_NOT_FROZEN = ("_links", "modelDocuments", "state")
+_NOT_FROZEN = ("_links", "modelDocuments", "state", "version")
 _CONTENTS = ("fileContent", "fileContentString")
 _AT_FIRST = {"lastModifiedDate": "createdDate", "lastModifiedBy": "createdBy"}
 

@@ -8,13 +8,13 @@ import hmac
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from typing import Any, Literal
 
 import httpx
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from console.sandbox_clients import JiraPeople, ModelRegistry
 from console.stack import RunningStack
@@ -23,6 +23,7 @@ from tests.temporal_servers import failures_in_code
 from workflows.contract import TASK_QUEUE, WORKFLOW_TYPE, ImplementationResult, ImplementationStatus, workflow_id
 
 PATIENCE_SECONDS = 60.0
+UNANSWERED = {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNAVAILABLE}
 SERVICE_ACCOUNT = ("svc-mlc", "svc-mlc-password")
 Entity = dict[str, Any]
 System = Literal["jira", "modelop"]
@@ -180,8 +181,11 @@ class Run:
                 while status is None or not condition(status):
                     await asyncio.sleep(0.1)
                     # A query finds no worker for some seconds where one has just been replaced.
-                    with suppress(RPCError):
+                    try:
                         status = await self.status()
+                    except RPCError as error:
+                        if error.status not in UNANSWERED:
+                            raise
                 return status
         except TimeoutError:
             raise AssertionError(f"never came about; last status: {status}") from None
