@@ -7,11 +7,16 @@ moment, names this very process among those that ask for work.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -20,10 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 TEMPORAL_TIMEOUT = timedelta(seconds=2)
-REQUEST_SECONDS = 5.0
-MAX_REQUEST_BYTES = 8 * 1024
-
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+SHUTDOWN_SECONDS = 1
 
 
 class Readiness:
@@ -77,50 +79,38 @@ async def health_server(host: str, port: int, readiness: Readiness) -> AsyncIter
         OSError: the address cannot be listened on.
     """
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                await _answer(reader, writer, readiness)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            # Who hangs up or dawdles gets no answer, and nobody else waits for it.
-            pass
-        finally:
-            writer.close()
+    async def lives(request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
 
-    server = await asyncio.start_server(handle, host, port, limit=MAX_REQUEST_BYTES)
-    try:
-        yield
-    finally:
-        # Not waited for: a probe that keeps its connection open must not keep the worker from ending.
-        server.close()
+    async def works(request: Request) -> JSONResponse:
+        obstacle = await readiness.obstacle()
+        if obstacle:
+            return JSONResponse({"status": "not ready", "reason": obstacle}, status_code=503)
+        return JSONResponse({"status": "ready"})
 
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, readiness: Readiness) -> None:
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.LimitOverrunError:
-        head = b""
-    status, body = await _respond(head.partition(b"\r\n")[0].split(), readiness)
-    content = json.dumps(body).encode()
-    lines = (
-        f"HTTP/1.1 {status} {_REASONS[status]}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(content)}",
-        "Connection: close",
+    app = Starlette(routes=[Route("/healthz", lives), Route("/readyz", works)])
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        # A probe that keeps its connection open must not keep the worker from ending.
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head.startswith(b"HEAD ") else content))
-    await writer.drain()
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
 
 
-async def _respond(request_line: list[bytes], readiness: Readiness) -> tuple[int, dict[str, str]]:
-    if len(request_line) != 3:
-        return 400, {"status": "not an HTTP request"}
-    method, path = request_line[0], request_line[1].partition(b"?")[0]
-    if path not in (b"/healthz", b"/readyz"):
-        return 404, {"status": "there are /healthz and /readyz"}
-    if method not in (b"GET", b"HEAD"):
-        return 405, {"status": "only GET and HEAD"}
-    if path == b"/healthz":
-        return 200, {"status": "ok"}
-    obstacle = await readiness.obstacle()
-    return (503, {"status": "not ready", "reason": obstacle}) if obstacle else (200, {"status": "ready"})
+class _Server(uvicorn.Server):
+    """Leaves signals to the worker, which drains on them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

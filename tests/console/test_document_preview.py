@@ -132,7 +132,7 @@ def test_a_template_is_filled_and_its_unresolved_tokens_are_told(preview: Previe
     answer = preview("--results", given(tmp_path, job(FEW_RESULTS)), "--template", given(tmp_path, own, "T.docx"))
     assert answer.code == 0 and "modelop.storedModel.nobody" in answer.out and "T.docx" in answer.out
     paragraphs = [paragraph.text for paragraph in docx.Document(str(tmp_path / "out.docx")).paragraphs]
-    assert paragraphs[0] == NOTICE and paragraphs[1] == "Review of German Credit Scoring"
+    assert paragraphs[0] == f"Please note: {NOTICE}" and paragraphs[1] == "Review of German Credit Scoring"
     assert "not provided" in paragraphs[2]
 
 
