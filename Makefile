@@ -67,9 +67,12 @@ lint: $(READY)  ## style and import checks
 types: $(READY)  ## static types
 	$(BIN)/mypy
 
-lock: $(READY)  ## resolve the versions anew (needs uv; writes versions and hashes, no addresses)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra local pyproject.toml -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+# Existing pins stay as long as they fit; UPGRADE=--upgrade takes the newest of everything.
+RESOLVE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(UPGRADE) pyproject.toml
+lock:  ## write the locks of production, local stack and development (needs uv; versions and hashes, no addresses)
+	$(RESOLVE) -o requirements.lock
+	$(RESOLVE) --extra local -c requirements.lock -o requirements-local.lock
+	$(RESOLVE) --extra dev -c requirements-local.lock -o requirements-dev.lock
 
 clean:  ## remove the environment and the local stack's data
 	rm -rf $(VENV) .mlc

@@ -26,10 +26,10 @@ import docx
 from rich.console import Console
 from rich.table import Table
 
-from activities.review_document.decision_table import DecisionTable
-from activities.review_document.fill import fill_template
-from activities.review_document.render import render
-from activities.review_document.verdicts import evaluate, rule_results
+from activities.review_document.customer_template.fill import fill_template
+from activities.review_document.limits.decision_table import DecisionTable
+from activities.review_document.limits.verdicts import evaluate, rule_results
+from activities.review_document.standard_layout.render import render
 from tests.activities.review_document.samples import STORED, classification_results, review, snapshot, stored_model
 
 RECORD = Path(".mlc/bench-document.json")

@@ -209,7 +209,8 @@ class Desk:
                 return None
             try:
                 result = await self.handle(workflow_id, described.run_id).result()
-                how = f"completed with {result.outcome.value}: {result.reason}"
+                outcome = result.outcome.value
+                how = f"completed with {outcome}: {result.reason.removeprefix(f'{outcome.lower()}: ')}"
             except WorkflowFailureError as error:
                 failed = described.status is WorkflowExecutionStatus.FAILED
                 how = f"{'failed with ' if failed else ''}{describe_failure(error)}"
@@ -322,7 +323,10 @@ async def open_desk(directory: Path, ui_url: str = "") -> AsyncIterator[Desk]:
         else:
             yield Desk(await connect(patience=PATIENCE), ui_url)
     except TemporalUnreachable as error:
-        raise ConsoleFault(str(error)) from error
+        nothing_here = (
+            "" if running or server_is_named() else f"; `mlc up` starts a local stack, none runs on {directory}"
+        )
+        raise ConsoleFault(f"{error}{nothing_here}") from error
     except RPCError as error:
         raise ConsoleFault(f"Temporal refused: {error.message}") from error
 

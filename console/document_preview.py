@@ -21,16 +21,17 @@ from activities.modelop.assets import UnreadableAsset, checked, embedded_content
 from activities.modelop.job_outcome import execution_errors
 from activities.modelop.monitors import classify
 from activities.modelop.rest import Entity
-from activities.review_document.base_template import UnusableBaseTemplate
-from activities.review_document.decision_summary import overall
-from activities.review_document.decision_table import DecisionTable, UnreadableDecisionTable
-from activities.review_document.fill import UnreadableTemplate, fill_template
+from activities.review_document.conclusion import overall
+from activities.review_document.customer_template.fill import UnreadableTemplate, fill_template
+from activities.review_document.limits.decision_table import DecisionTable, UnreadableDecisionTable
+from activities.review_document.limits.verdict_types import Verdict
+from activities.review_document.limits.verdicts import count_by_word
 from activities.review_document.package import content_sha256, sha256
-from activities.review_document.render import render
 from activities.review_document.review import Limits, Review
 from activities.review_document.selection import FrozenSources, Template
+from activities.review_document.standard_layout.base_template import UnusableBaseTemplate
+from activities.review_document.standard_layout.render import render
 from activities.review_document.types import TestRunRecord
-from activities.review_document.verdicts import Verdict, count_by_word
 from activities.review_document.writing import template_sources
 from console.document_inputs import ResultsFile
 from console.faults import ConsoleFault

@@ -16,7 +16,7 @@ from workflows.contract import Verdict as Decided
 
 if TYPE_CHECKING:
     # Judging loads numerical packages, and no other command should wait for that.
-    from activities.review_document.verdicts import Verdict
+    from activities.review_document.limits.verdict_types import Verdict
     from console.document_preview import Preview, Source
 
 APPROVED_STYLE = "bold green"

@@ -121,7 +121,7 @@ def verify(
     try:
         found = asyncio.run(verification.verify(content, wanted))
     except bundles.UnreadableBundle as error:
-        raise ConsoleFault(f"{file}: {error}") from error
+        raise ConsoleFault(f"{file}: {visible(str(error))}") from error
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -141,7 +141,7 @@ async def _replay_file(path: Path) -> Replayed:
             content = bundles.read_bundle(content).parts.get(bundles.HISTORY, b"")
         history = histories.parse_history(content)
     except (bundles.UnreadableBundle, histories.UnreadableHistory) as error:
-        raise ConsoleFault(f"{path}: {error}") from error
+        raise ConsoleFault(f"{path}: {visible(str(error))}") from error
     converters = import_module("worker.data_converter")
     encoded = histories.is_encoded(history)
     return await _replay_one(history, converters.load_data_converter() if encoded else converters.data_converter)

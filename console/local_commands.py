@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ from console import demo as demonstration
 from console.faults import ConsoleFault
 from console.options import DataDirectory
 from console.output import err, out, progress, say
+from console.own_command import own_command
 from console.scenarios import SEEDED_MODELS, ScenarioName
 from console.stack import DEFAULT_DATA_DIRECTORY, JIRA_PROJECT, RunningStack, local_stack
 from console.supervision import run_until_signalled
@@ -43,8 +42,8 @@ def demo(
     as_it_should = run_until_signalled(play)
     if as_it_should is None:
         raise ConsoleFault("interrupted; every process of the stack has been ended")
-    again = "make up" if _is_plain_checkout(data_dir) else f"{_own_command()} up{_elsewhere(data_dir)}"
-    say(f"The stack is stopped and its data is kept; `{again}` brings the links back.")
+    again = "make up" if _is_plain_checkout(data_dir) else own_command("up", data_dir)
+    say(f"The stack is stopped and its data is kept; `{again}` starts it again.")
     raise typer.Exit(0 if as_it_should else 1)
 
 
@@ -82,20 +81,9 @@ def _print_welcome(running: RunningStack, data_dir: Path) -> None:
     # A frame would break the commands, which people copy.
     example = next(iter(SEEDED_MODELS))
     say("In another terminal:")
-    say(f"{_own_command()} start {example} --requested-by rita --wait{_elsewhere(data_dir)}")
-    say(f"{_own_command()} show {example}{_elsewhere(data_dir)}")
-
-
-def _own_command() -> str:
-    """How this command was called, so that people can type what they read."""
-    called = sys.argv[0]
-    if Path(called).name == "__main__.py":
-        return f"{sys.executable} -m console"
-    return "mlc" if shutil.which("mlc") == called else called
-
-
-def _elsewhere(data_dir: Path) -> str:
-    return "" if data_dir == DEFAULT_DATA_DIRECTORY else f" --data-dir {data_dir}"
+    say(own_command(f"start {example} --requested-by rita", data_dir))
+    say(own_command(f"watch {example}", data_dir))
+    say(f"Then be the people who decide: {running.addresses.jira}/board/{JIRA_PROJECT}")
 
 
 def _is_plain_checkout(data_dir: Path) -> bool:
@@ -109,7 +97,7 @@ def _address_lines(running: RunningStack) -> list[str]:
         "ModelOp Center": addresses.modelop,
         "Temporal Web UI": addresses.temporal_ui,
         "Temporal": addresses.temporal,
-        "Webhook relay": addresses.relay,
+        "Webhook relay": f"{addresses.relay}/readyz",
         "Metrics": f"{addresses.metrics}/metrics",
         "Data and logs": str(running.directory),
     }

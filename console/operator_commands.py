@@ -13,6 +13,7 @@ from console.desk import Desk, ListedImplementation, implementation_id, open_des
 from console.faults import ConsoleFault
 from console.options import AsJson, DataDirectory, Identifier, OptionalIdentifier, UiUrl
 from console.output import fault, out, print_json, say
+from console.own_command import own_command
 from console.screen import StepScreen
 from console.stack import DEFAULT_DATA_DIRECTORY
 from console.views import ending_line, list_table, status_view
@@ -58,6 +59,7 @@ def start(
             if not as_json:
                 say(f"{'Runs already' if started.already_running else 'Started'}: {started.workflow_id}")
                 say(link)
+                say(f"Where it stands: {own_command(f'watch {request.model_id}', data_dir)}")
             return await desk.result(started.workflow_id, started.run_id) if wait else None
 
     result = asyncio.run(run())
@@ -115,6 +117,9 @@ def show(id: Identifier, as_json: AsJson = False, data_dir: DataDirectory = DEFA
                 print_json(status.model_dump(mode="json"))
             else:
                 out.print(status_view(status, {}, datetime.now(UTC), ending))
+                if status.blocked and not ending:
+                    # A frame would break the command, which people copy.
+                    say(f"Mend the cause, then: {own_command(f'resume {status.model_id}', data_dir)}")
 
     asyncio.run(run())
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from console.sandbox_clients import Model, ModelRegistry
-from sandbox.modelop.seed import GERMAN_CREDIT, NO_COMPARATOR, NO_LABELS, NOTEBOOK, TWO_SCHEMAS
+from sandbox.modelop.seed import CUSTOMER_TEMPLATE, GERMAN_CREDIT, NO_COMPARATOR, NO_LABELS, NOTEBOOK, TWO_SCHEMAS
 from workflows.contract import FailureType, Gate, Outcome
 
 COMPARATOR_ROLE = "COMPARATOR_DATA"
@@ -20,6 +20,7 @@ SEEDED_MODELS: Mapping[str, str] = {
     NO_LABELS: "Card Limit Scoring: without labels, some monitors fail to run",
     NO_COMPARATOR: "Overdraft Scoring: blocked, comparator data is missing",
     NOTEBOOK: "Churn Notebook: fails, it is no SageMaker model",
+    CUSTOMER_TEMPLATE: "Consumer Credit Scoring: brings its own template and limits",
 }
 
 Change = Callable[[ModelRegistry], Awaitable[None]]

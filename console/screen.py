@@ -23,6 +23,7 @@ class StepScreen:
         self._live = Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else None
         self._urls: dict[str, str] = {}
         self._shown: dict[str, tuple[StepState, str, tuple[str, ...]]] = {}
+        self._blocked_since: datetime | None = None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -52,6 +53,13 @@ class StepScreen:
             self._live.update(Group(Text(), steps_table(steps, self._urls)), refresh=True)
         else:
             self._print_changes(steps)
+        self._say_why_it_is_blocked(status)
+
+    def _say_why_it_is_blocked(self, status: ImplementationStatus) -> None:
+        since = status.blocked.since if status.blocked else None
+        if status.blocked and since != self._blocked_since:
+            self.say(f"Blocked: {status.blocked.message}", style="red")
+        self._blocked_since = since
 
     def _print_changes(self, steps: list[Step]) -> None:
         for step in steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -18,7 +19,7 @@ from console.relay_server import run_relay
 from console.stack import DEFAULT_DATA_DIRECTORY
 from worker.logs import configure_logging
 from worker.schedule import schedule_sweep
-from worker.search_attributes import register_search_attributes
+from worker.search_attributes import mistyped_search_attributes, register_search_attributes
 from worker.settings import LogSettings, SettingsError, load_log_settings, load_worker_settings
 from workflows.contract import SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID
 
@@ -59,6 +60,7 @@ def setup(data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
     async def prepare() -> None:
         async with open_desk(data_dir) as desk:
             try:
+                _insist_on_types(await mistyped_search_attributes(desk.client), desk.client.namespace)
                 added = await register_search_attributes(desk.client)
             except RPCError as error:
                 names = ", ".join(f"{key.name} ({key.indexed_value_type.name.title()})" for key in SEARCH_ATTRIBUTES)
@@ -72,6 +74,18 @@ def setup(data_dir: DataDirectory = DEFAULT_DATA_DIRECTORY) -> None:
         out.print(f"schedule {SWEEP_SCHEDULE_ID}, every {interval}: {scheduled}")
 
     asyncio.run(prepare())
+
+
+def _insist_on_types(mistyped: Mapping[str, str], namespace: str) -> None:
+    wanted = {key.name: key.indexed_value_type.name.title() for key in SEARCH_ATTRIBUTES}
+    if mistyped:
+        wrong = ", ".join(f"{name} is {found} and must be {wanted[name]}" for name, found in mistyped.items())
+        remove = " ".join(f"--name {name}" for name in mistyped)
+        raise ConsoleFault(
+            f"search attributes of namespace {namespace} are registered with another type: {wrong}; nothing was "
+            f"changed. Remove them with `temporal operator search-attribute remove -n {namespace} {remove}` "
+            "and run `mlc setup` again"
+        )
 
 
 def _log_to_stderr() -> None:

@@ -104,10 +104,10 @@ def steps_table(steps: Sequence[Step], urls: Mapping[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     # Fixed widths keep the columns from jumping while the words in them change; only the last one gives way.
     table.add_column("Step", width=22, no_wrap=True, header_style="bold")
-    table.add_column("State", width=22, header_style="bold")
+    table.add_column("State", width=20, header_style="bold")
     table.add_column("Took", width=LONGEST_DURATION, no_wrap=True, justify="right", header_style="bold")
     table.add_column("Ticket", min_width=7, no_wrap=True, header_style="bold")
-    table.add_column("Decided by", header_style="bold")
+    table.add_column("Decided by", overflow="fold", header_style="bold")
     for step in steps:
         state = Text(f"{step.state.symbol} {step.state.words}", style=step.state.style)
         if step.note:
@@ -151,7 +151,7 @@ def status_view(
         parts += [Text(""), _blocked(status)]
     if status.waiting_on:
         waiting = status.waiting_on
-        parts += [Text(""), Text(f"Waits for a decision on {waiting.ticket}: {waiting.url}", style="yellow")]
+        parts += [Text(""), Text(f"Waits for a decision on {waiting.ticket} in Jira: {waiting.url}", style="yellow")]
     return Group(*parts)
 
 
@@ -252,10 +252,7 @@ def _blocked(status: ImplementationStatus) -> Panel:
     blocked = status.blocked
     assert blocked is not None
     text = Text(blocked.message)
-    alone = (
-        f"\nIt tries again by itself at {blocked.next_retry_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
-        if blocked.next_retry_at
-        else ""
-    )
-    text.append(f"{alone}\nMend the cause, then: mlc resume {status.model_id}", style="bold")
+    if blocked.next_retry_at:
+        at = f"{blocked.next_retry_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        text.append(f"\nIt tries again by itself at {at}.", style="bold")
     return Panel(text, title=f"Blocked: {blocked.cause}", border_style="red", title_align="left")

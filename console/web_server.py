@@ -39,7 +39,7 @@ async def serve(app: ASGIApp, *, host: str, port: int, what: str, path: str, rem
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
         )
-        logger.info("Listening on http://%s:%d%s", host, port, path)
+        logger.info("Listening on http://%s:%d%s", f"[{host}]" if ":" in host else host, port, path)
         await server.serve(sockets=[listener])
 
 

@@ -26,10 +26,11 @@ class Span:
 
 @dataclass
 class Collector:
-    """Where it takes traces, and what it has taken."""
+    """Where it takes traces, what it has taken, and the same as the bytes that came, headers aside."""
 
     url: str
     spans: list[Span] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def named(self, name: str) -> list[Span]:
         """The spans whose name begins so."""
@@ -39,14 +40,15 @@ class Collector:
 @contextmanager
 def collector() -> Iterator[Collector]:
     """Runs a collector on a free loopback port."""
-    taken: list[Span] = []
+    taken = Collector(url="")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            taken.extend(_spans(ExportTraceServiceRequest.FromString(body)))
+            taken.bodies.append(body)
+            taken.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
             self.send_response(200)
             self.end_headers()
 
@@ -56,8 +58,9 @@ def collector() -> Iterator[Collector]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    taken.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield Collector(f"http://127.0.0.1:{server.server_port}", taken)
+        yield taken
     finally:
         server.shutdown()
         server.server_close()

@@ -19,8 +19,12 @@ from workflows.contract import SEARCH_ATTRIBUTES
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 TIME_SKIPPING_SERVER = Path(sys.executable).with_name("temporal-test-server")
-# The server's way of saying that a signal came just as the run wanted to go on; the task is simply done again.
-UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+NOT_OF_THE_CODE = (
+    # The server's way of saying that a signal came just as the run wanted to go on; the task is simply done again.
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
+    # The run was terminated while a task of it was under way.
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND,
+)
 # A run that fails its workflow task is flagged after seconds instead of a minute.
 FLAG_PROBLEMS_EARLY = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"
 
@@ -72,5 +76,5 @@ async def failures_in_code(handle: WorkflowHandle[Any, Any]) -> list[str]:
         event.workflow_task_failed_event_attributes.failure.message
         async for event in handle.fetch_history_events()
         if event.HasField("workflow_task_failed_event_attributes")
-        and event.workflow_task_failed_event_attributes.cause != UNHANDLED_COMMAND
+        and event.workflow_task_failed_event_attributes.cause not in NOT_OF_THE_CODE
     ]

@@ -10,12 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
-from temporalio.converter import (
-    DataConverter,
-    DefaultFailureConverter,
-    DefaultFailureConverterWithEncodedAttributes,
-)
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 
 from worker.encryption import EncryptionCodec, KeyRing, UnknownKeyError, refusal
 from worker.settings import load_encryption_settings
@@ -60,6 +57,31 @@ class TolerantPayloadConverter(PydanticPayloadConverter):
             return UnreadablePayload(reason=f"{type(error).__name__}: {error}"[:200])
 
 
+class OpeningFailureConverter(DefaultFailureConverter):
+    """Reads failures whose message is encrypted, and refuses one whose key is missing here.
+
+    The SDK's own converter gives such a failure the message `Encoded failure`, and a run would go on with that.
+    """
+
+    def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:
+        """The exception that a failure tells of.
+
+        Raises:
+            UnknownKeyError: its message is encrypted under a key that this process does not hold.
+        """
+        why = refusal(failure.encoded_attributes)
+        if isinstance(why, UnknownKeyError):
+            raise why
+        return super().from_failure(failure, payload_converter)
+
+
+class SealingFailureConverter(OpeningFailureConverter):
+    """Leaves messages and stack traces to the codec to encrypt."""
+
+    def __init__(self) -> None:
+        super().__init__(encode_common_attributes=True)
+
+
 def encrypting_data_converter(ring: KeyRing) -> DataConverter:
     """The data converter that encrypts under the ring's active key, if it has one, and decrypts under any of its keys.
 
@@ -69,9 +91,7 @@ def encrypting_data_converter(ring: KeyRing) -> DataConverter:
         pydantic_data_converter,
         payload_converter_class=TolerantPayloadConverter,
         payload_codec=EncryptionCodec(ring),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes
-        if ring.active
-        else DefaultFailureConverter,
+        failure_converter_class=SealingFailureConverter if ring.active else OpeningFailureConverter,
     )
 
 

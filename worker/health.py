@@ -1,13 +1,14 @@
 """Tells an orchestrator whether the worker lives, and whether it works.
 
-`GET /healthz` answers as long as the event loop turns. `GET /readyz` answers 200 only while Temporal, asked at that
-moment, names this very process among those that ask for work.
+`GET /healthz` answers as long as the event loop turns. `GET /readyz` answers 200 only while Temporal names this very
+process among those that ask for work. Temporal is asked when a probe comes, but not once for each of a flood of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -24,8 +25,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
+from activities.signals import namespace_is_unknown
+
 TEMPORAL_TIMEOUT = timedelta(seconds=2)
 SHUTDOWN_SECONDS = 1
+REMEMBERED_SECONDS = 1.0
+"""Probes that come within so long of one another share Temporal's answer."""
 
 
 class Readiness:
@@ -34,10 +39,14 @@ class Readiness:
     def __init__(self) -> None:
         self._working: tuple[Client, Worker] | None = None
         self._draining = False
+        self._asking = asyncio.Lock()
+        self._answer: str | None = None
+        self._answer_holds_until = 0.0
 
     def works(self, client: Client, worker: Worker) -> None:
         """The worker has begun to ask for work."""
         self._working = client, worker
+        self._answer_holds_until = 0.0
 
     def drains(self) -> None:
         """The worker takes no new work."""
@@ -52,7 +61,11 @@ class Readiness:
         client, worker = self._working
         if not worker.is_running:
             return "the worker has stopped"
-        return await _not_polling(client, worker.task_queue)
+        async with self._asking:
+            if time.monotonic() >= self._answer_holds_until:
+                self._answer = await _not_polling(client, worker.task_queue)
+                self._answer_holds_until = time.monotonic() + REMEMBERED_SECONDS
+            return self._answer
 
 
 async def _not_polling(client: Client, task_queue: str) -> str | None:
@@ -64,6 +77,8 @@ async def _not_polling(client: Client, task_queue: str) -> str | None:
     try:
         described = await client.workflow_service.describe_task_queue(request, timeout=TEMPORAL_TIMEOUT)
     except RPCError as error:
+        if namespace_is_unknown(error):
+            return f"Temporal has no namespace {client.namespace}"
         # An account that may work but not look around is told so by a server that is there.
         return None if error.status == RPCStatusCode.PERMISSION_DENIED else "Temporal does not answer"
     if any(poller.identity == client.identity for poller in described.pollers):

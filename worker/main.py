@@ -19,10 +19,11 @@ from worker.deployment import worker_deployment
 from worker.health import Readiness, health_server
 from worker.run_context import RunContextInterceptor
 from worker.schedule import schedule_sweep
-from worker.search_attributes import register_search_attributes
+from worker.search_attributes import mistyped_search_attributes, register_search_attributes
 from worker.settings import Settings, SettingsError, WorkerSettings, load_settings
 from worker.telemetry import census, start_telemetry
 from worker.wiring import WORKFLOWS, Wiring, wire
+from workflows import run_metrics
 from workflows.contract import SWEEP_SCHEDULE_ID, TASK_QUEUE
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ async def run_worker() -> None:
         if client is not None:
             await _see_to_search_attributes(client)
             await _see_to_the_sweep(client, settings)
-            await resources.enter_async_context(census(client, telemetry.meter))
+            if settings.worker.metrics_port is not None:
+                run_metrics.begin(telemetry.meter, namespace=client.namespace, task_queue=TASK_QUEUE)
+                await resources.enter_async_context(census(client, telemetry.meter))
             wiring = wire(settings, client)
             resources.push_async_callback(wiring.aclose)
             await _work(build_worker(client, settings, wiring, tracing=telemetry.tracing), client, readiness, stop)
@@ -151,8 +154,15 @@ async def _see_to_the_sweep(client: Client, settings: Settings) -> None:
 async def _see_to_search_attributes(client: Client) -> None:
     try:
         added = await register_search_attributes(client)
+        mistyped = await mistyped_search_attributes(client)
     except RPCError as error:
         logger.warning("Cannot look after search attributes (%s); an administrator runs `mlc setup`", error.message)
         return
     if added:
         logger.info("Registered the search attributes %s", ", ".join(added))
+    for name, kind in mistyped.items():
+        logger.error(
+            "Search attribute %s is registered as %s, so every run fails its tasks; `mlc setup` says what to do",
+            name,
+            kind,
+        )

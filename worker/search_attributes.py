@@ -1,4 +1,4 @@
-"""Registers the search attributes of the process where they are missing."""
+"""The search attributes of the process: registered where they are missing, and told apart from others of their name."""
 
 from __future__ import annotations
 
@@ -30,3 +30,26 @@ async def register_search_attributes(client: Client) -> list[str]:
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         )
     return list(missing)
+
+
+async def mistyped_search_attributes(client: Client) -> dict[str, str]:
+    """Those of our names that are registered with another type, each with that type, for example `Bool`.
+
+    A run that sets one of them fails its workflow task over and over, just as if it were missing.
+
+    Raises:
+        temporalio.service.RPCError: the server refuses.
+    """
+    found = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    return {
+        key.name: type_name(found.custom_attributes[key.name])
+        for key in SEARCH_ATTRIBUTES
+        if key.name in found.custom_attributes and found.custom_attributes[key.name] != int(key.indexed_value_type)
+    }
+
+
+def type_name(number: int) -> str:
+    """What people call a type of search attributes, for example `Keyword`."""
+    return IndexedValueType.Name(IndexedValueType.ValueType(number)).removeprefix("INDEXED_VALUE_TYPE_").title()

@@ -6,19 +6,17 @@ Temporal is configured by the SDK's own `TEMPORAL_*` variables.
 
 from __future__ import annotations
 
-import difflib
-import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableValue
 
 from activities.jira.settings import JiraSettings
@@ -28,10 +26,14 @@ from activities.sagemaker.settings import SageMakerSettings
 from activities.transport import is_loopback
 from activities.web_address import WebAddress
 from worker.encryption import EncryptionSettings
+from worker.settings_faults import ENV_FILE_VARIABLE as ENV_FILE_VARIABLE
+from worker.settings_faults import LEVEL, VariableNames
+from worker.settings_faults import PREFIX as PREFIX
 
-PREFIX = "MLC_"
-ENV_FILE_VARIABLE = "MLC_ENV_FILE"
-_LEVEL = "__"
+DEFAULT_ENV_FILE = ".env"
+LONGEST_PAUSE = timedelta(days=1)
+# Temporal counts attempts in 32 bits; so many take more than a year.
+MOST_ATTEMPTS = 1_000_000
 
 _ORIGIN = re.compile(r"https?://[^/?#@\s*]+")
 _TOKEN = re.compile(r"[\x21-\x7e]{16,512}")
@@ -58,6 +60,8 @@ def _is_a_token(given: SecretStr) -> SecretStr:
 
 WebOrigin = Annotated[str, AfterValidator(_is_an_origin)]
 AccessToken = Annotated[SecretStr, AfterValidator(_is_a_token)]
+# To listen on an empty address is to listen on all of them.
+ListeningHost = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class SettingsError(Exception):
@@ -68,9 +72,9 @@ class RelaySettings(BaseModel, extra="forbid"):
     """The webhook relay: where it listens and which secrets sign its webhooks."""
 
     secrets: list[SecretStr] = Field(default_factory=list, description="any of them may sign; several during rotation")
-    host: str = "127.0.0.1"
+    host: ListeningHost = "127.0.0.1"
     port: int = Field(default=8085, ge=1, le=65535)
-    metrics_host: str = "127.0.0.1"
+    metrics_host: ListeningHost = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=1, le=65535, description="for /metrics")
     max_per_second: float = Field(
         default=100.0, gt=0, le=100_000, description="webhooks taken in the long run; more are put off"
@@ -88,16 +92,21 @@ class WorkerSettings(BaseModel, extra="forbid"):
     """The worker and the patience of the runs it carries."""
 
     sweep_interval: timedelta = Field(
-        default=timedelta(minutes=5), ge=timedelta(seconds=1), description="how soon a lost webhook is made up for"
+        default=timedelta(minutes=5),
+        ge=timedelta(seconds=1),
+        le=LONGEST_PAUSE,
+        description="how soon a lost webhook is made up for",
     )
-    retry_attempts: int = Field(default=65, ge=1, description="attempts at one outside call before a run is blocked")
-    blocked_retry: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0))
-    graceful_shutdown: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(0))
+    retry_attempts: int = Field(
+        default=65, ge=1, le=MOST_ATTEMPTS, description="attempts at one outside call before a run is blocked"
+    )
+    blocked_retry: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0), le=LONGEST_PAUSE)
+    graceful_shutdown: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(0), le=LONGEST_PAUSE)
     temporal_ui_url: WebAddress | None = Field(default=None, description="for links to the run")
-    connect_patience: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0))
-    health_host: str = "127.0.0.1"
+    connect_patience: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0), le=LONGEST_PAUSE)
+    health_host: ListeningHost = "127.0.0.1"
     health_port: int | None = Field(default=None, ge=1, le=65535, description="for /healthz and /readyz")
-    metrics_host: str = "127.0.0.1"
+    metrics_host: ListeningHost = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=1, le=65535, description="for /metrics")
     deployment: str = Field(
         default="",
@@ -124,14 +133,27 @@ class CodecServerSettings(BaseModel, extra="forbid"):
         default_factory=list, description="any of them is accepted; one per person or use"
     )
     origins: list[WebOrigin] = Field(default_factory=list, description="where the Temporal Web UI is opened")
-    host: str = "127.0.0.1"
+    host: ListeningHost = "127.0.0.1"
     port: int = Field(default=8086, ge=1, le=65535)
 
 
-class Settings(BaseSettings):
-    """Everything a worker needs."""
+class _FromVariables(BaseSettings):
+    """Read from variables of known names only; strangers among them are told of, see `_load`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_LEVEL, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=LEVEL, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *_: object, **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        for source in sources.values():
+            if isinstance(source, EnvSettingsSource):
+                source.env_vars = {name: given for name, given in source.env_vars.items() if _NAMES.is_known(name)}
+        return tuple(sources.values())
+
+
+class Settings(_FromVariables):
+    """Everything a worker needs."""
 
     modelop: ModelOpSettings
     jira: JiraSettings
@@ -164,15 +186,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _proxies_of_the_environment_are_usable(self) -> Self:
-        for system, url in ((self.jira, self.jira.url), (self.modelop, self.modelop.url)):
-            system.proxy_for(str(url))
+        modelop = self.modelop
+        for system, url in ((self.jira, self.jira.url), (modelop, modelop.url), (modelop, modelop.token_url)):
+            if url:
+                system.proxy_for(str(url))
         return self
 
 
-class OwnSettings(BaseSettings):
+class OwnSettings(_FromVariables):
     """What processes need that speak to no system but Temporal: no credentials of others."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_LEVEL, extra="ignore")
 
     relay: RelaySettings = Field(default_factory=RelaySettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
@@ -181,13 +203,19 @@ class OwnSettings(BaseSettings):
     codec_server: CodecServerSettings = Field(default_factory=CodecServerSettings)
 
 
+_NAMES = VariableNames(Settings)
+
+
 def load_settings() -> Settings:
-    """Reads and checks all settings; logs a warning for each that leaves a connection open to others.
+    """Reads and checks all settings.
+
+    Logs a warning for each that leaves a connection open to others, and for each variable that is no setting.
 
     Raises:
         SettingsError: at least one is missing or wrong.
     """
     settings = _load(Settings)
+    _warn_of_strangers()
     for exposure in _exposures(settings):
         logger.warning("%s", exposure)
     return settings
@@ -199,7 +227,9 @@ def load_relay_settings() -> RelaySettings:
     Raises:
         SettingsError: at least one is wrong.
     """
-    return _load(OwnSettings).relay
+    settings = _load(OwnSettings).relay
+    _warn_of_strangers()
+    return settings
 
 
 def load_worker_settings() -> WorkerSettings:
@@ -208,7 +238,9 @@ def load_worker_settings() -> WorkerSettings:
     Raises:
         SettingsError: at least one is wrong.
     """
-    return _load(OwnSettings).worker
+    settings = _load(OwnSettings).worker
+    _warn_of_strangers()
+    return settings
 
 
 def load_log_settings() -> LogSettings:
@@ -235,19 +267,39 @@ def load_codec_server_settings() -> CodecServerSettings:
     Raises:
         SettingsError: at least one is wrong.
     """
-    return _load(OwnSettings).codec_server
+    settings = _load(OwnSettings).codec_server
+    _warn_of_strangers()
+    return settings
 
 
 def given_variables() -> dict[str, str]:
-    """The variables of the env file and, over them, those of the environment."""
+    """The variables of the env file and, over them, those of the environment.
+
+    Raises:
+        SettingsError: the env file cannot be read.
+    """
     env_file = _env_file()
-    written = dotenv_values(env_file) if env_file else {}
+    try:
+        written = dotenv_values(env_file) if env_file else {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise SettingsError(f"{ENV_FILE_VARIABLE}: {env_file} cannot be read: {reason}") from None
     return {**{name: value for name, value in written.items() if value is not None}, **os.environ}
 
 
 def _env_file() -> Path | None:
-    name = os.environ.get(ENV_FILE_VARIABLE, ".env")
-    return Path(name) if name else None
+    """The file to read; None where there is none.
+
+    Raises:
+        SettingsError: a file is named that is not there.
+    """
+    name = os.environ.get(ENV_FILE_VARIABLE, DEFAULT_ENV_FILE)
+    file = Path(name) if name else None
+    if file is None or file.is_file():
+        return file
+    if ENV_FILE_VARIABLE in os.environ:
+        raise SettingsError(f"{ENV_FILE_VARIABLE}: there is no file {name}; name one, or nothing to read none")
+    return None
 
 
 def _exposures(settings: Settings) -> Iterator[str]:
@@ -269,100 +321,20 @@ def _exposures(settings: Settings) -> Iterator[str]:
 
 def _load(shape: type[Shape]) -> Shape:
     given = given_variables()
-    faults = _unknown_sections(given)
+    strangers = list(_NAMES.strangers(given))
+    faults: list[str] = []
     try:
         loaded = shape(_env_file=_env_file())
-    except UnreadableValue as error:
-        faults += _unreadable(given) or [str(error)]
+    except (UnreadableValue, RecursionError) as error:
+        faults += _NAMES.unreadable(given) or [str(error)]
     except ValidationError as error:
-        faults += _fault_lines(error, given)
-    if faults:
-        raise SettingsError("\n".join(faults))
+        faults += _NAMES.invalid(error)
+    if faults or any(stops for _, stops in strangers):
+        # What is missing is often there under a name with a slip.
+        raise SettingsError("\n".join([*(line for line, _ in strangers), *faults]))
     return loaded
 
 
-def _unknown_sections(given: Mapping[str, str]) -> list[str]:
-    """Names the variables that look like ours but belong to no section; pydantic-settings passes over them.
-
-    Without two underscores only a near miss counts: orchestrators add variables made from the names of services.
-    """
-    faults = []
-    for variable in sorted(given):
-        section = variable.upper().removeprefix(PREFIX).lower().split(_LEVEL)[0]
-        if not variable.upper().startswith(PREFIX) or section in Settings.model_fields:
-            continue
-        near_miss = difflib.get_close_matches(variable.upper(), _known_variables(), n=1, cutoff=0.9)
-        if variable.upper() != ENV_FILE_VARIABLE and (_LEVEL in variable or near_miss):
-            faults.append(_unknown(variable))
-    return faults
-
-
-def _unknown(variable: str) -> str:
-    nearest = difflib.get_close_matches(variable.upper(), _known_variables(), n=1, cutoff=0.75)
-    return f"{variable}: there is no such setting" + (f"; did you mean {nearest[0]}?" if nearest else "")
-
-
-def _known_variables() -> list[str]:
-    return [ENV_FILE_VARIABLE, *(PREFIX + name.upper() for name in _names_in(Settings))]
-
-
-def _names_in(shape: type[BaseModel]) -> Iterator[str]:
-    for name, field in shape.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from (f"{name}{_LEVEL}{rest}" for rest in _names_in(inner))
-        else:
-            yield name
-
-
-def _unreadable(given: Mapping[str, str]) -> list[str]:
-    """Names the variables that should hold JSON and do not; pydantic-settings itself names only their section."""
-    faults = []
-    for variable, value in sorted(given.items()):
-        names = variable.upper().removeprefix(PREFIX).lower().split(_LEVEL)
-        kind = _type_at(Settings, names) if variable.upper().startswith(PREFIX) else None
-        if get_origin(kind) in (list, dict) and not _is_json(value):
-            example = '["first", "second"]' if get_origin(kind) is list else '{"name": "value"}'
-            faults.append(f"{variable}: should be JSON, for example {example}")
-    return faults
-
-
-def _type_at(shape: type[BaseModel], names: list[str]) -> object:
-    field = shape.model_fields.get(names[0])
-    if field is None or field.annotation is None:
-        return None
-    if len(names) == 1:
-        return field.annotation
-    inner = field.annotation
-    return _type_at(inner, names[1:]) if isinstance(inner, type) and issubclass(inner, BaseModel) else None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _fault_lines(error: ValidationError, given: Mapping[str, str]) -> list[str]:
-    """One line per fault. Never the value itself: it may be a secret in the wrong place."""
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        if not fault["loc"]:
-            # A contradiction between sections names its variables itself.
-            lines.append(fault["msg"].removeprefix("Value error, "))
-            continue
-        variable = PREFIX + _LEVEL.join(str(part).upper() for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            lines += [_unknown(name) for name in _variables_of(variable, given)]
-            continue
-        message = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
-        lines.append(f"{variable}: {message}")
-    return lines
-
-
-def _variables_of(path: str, given: Mapping[str, str]) -> Sequence[str]:
-    """The variables that set what is at a path; the path itself if a JSON object of the section set it."""
-    set_by = [name for name in sorted(given) if name.upper() == path or name.upper().startswith(path + _LEVEL)]
-    return set_by or [path]
+def _warn_of_strangers() -> None:
+    for line, _ in _NAMES.strangers(given_variables()):
+        logger.warning("%s", line)

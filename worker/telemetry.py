@@ -61,7 +61,7 @@ class Telemetry:
         self.tracing = tracing
 
     async def aclose(self) -> None:
-        """Sends the spans that wait, for a few seconds at most."""
+        """Sends the spans that wait, for some seconds at most."""
         observation.install(None)
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
@@ -77,7 +77,7 @@ def start_telemetry(service: str, *, host: str, port: int | None, port_variable:
         port_variable: the setting that gives the port, for the message that it is taken.
 
     Raises:
-        SettingsError: the address cannot be listened on.
+        SettingsError: the address cannot be listened on, or an `OTEL_*` variable is not usable.
     """
     try:
         runtime = Runtime(telemetry=TelemetryConfig(metrics=_prometheus(host, port), logging=_logging()))
@@ -156,7 +156,10 @@ def _start_tracing(service: str) -> OpenTelemetryTracing | None:
         return None
     # The exporter knows the environment only, and the settings may stand in the env file.
     os.environ.update(otel)
-    tracing: OpenTelemetryTracing = import_module("worker.tracing").OpenTelemetryTracing(service)
+    try:
+        tracing: OpenTelemetryTracing = import_module("worker.tracing").OpenTelemetryTracing(service)
+    except ValueError as error:
+        raise SettingsError(f"traces cannot be sent: {error}; mend it, or set OTEL_SDK_DISABLED=true") from error
     logger.info("Traces go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names")
     return tracing
 

@@ -11,6 +11,9 @@ passes on the same; only spans, which go nowhere near the history, are left out 
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +25,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.re import parse_env_headers
+from pydantic import HttpUrl, TypeAdapter
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
@@ -42,16 +47,24 @@ from activities.observation import OutsideCall
 
 # As the SDKs of all languages name it, so that a caller's trace goes on here.
 HEADER = "_tracer-data"
-FLUSH_MILLISECONDS = 3000
+CLOSE_SECONDS = 3.0
 _SPAN_FUNCTION = "__mlc_workflow_span"
 _PROPAGATOR = TraceContextTextMapPropagator()
+_ADDRESS = TypeAdapter(HttpUrl)
+# It quotes what it cannot read, and headers for a collector hold credentials.
+logging.getLogger("opentelemetry.util.re").addFilter(lambda record: False)
 
 
 class OpenTelemetryTracing:
     """Makes spans and sends them to the collector of the `OTEL_EXPORTER_OTLP_*` variables."""
 
     def __init__(self, service: str) -> None:
-        """Takes the name of this process; `OTEL_SERVICE_NAME` replaces it."""
+        """Takes the name of this process; `OTEL_SERVICE_NAME` replaces it.
+
+        Raises:
+            ValueError: one of the `OTEL_*` variables is not usable; the text names it and does not quote credentials.
+        """
+        _check_variables()
         resource = Resource.create({SERVICE_NAME: service}).merge(OTELResourceDetector().detect())
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -91,9 +104,11 @@ class OpenTelemetryTracing:
         return {HEADER: PayloadConverter.default.to_payload(carrier)} if carrier else {}
 
     def close(self) -> None:
-        """Sends the spans that wait."""
-        self._provider.force_flush(FLUSH_MILLISECONDS)
-        self._provider.shutdown()
+        """Sends the spans that wait, for `CLOSE_SECONDS` at most."""
+        # The exporter waits for a collector that does not answer, and asks it again, for much longer than that.
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
 
 class CauseInterceptor(Interceptor):
@@ -186,6 +201,18 @@ class _Outbound(WorkflowOutboundInterceptor):
         if self._inbound.cause is not None:
             input.headers = {**input.headers, HEADER: self._inbound.cause}
         return super().start_activity(input)
+
+
+def _check_variables() -> None:
+    """What the exporter itself would find out only when it sends, every few seconds and with values in the log."""
+    for kind in ("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES"):
+        endpoint, headers = os.environ.get(f"{kind}_ENDPOINT"), os.environ.get(f"{kind}_HEADERS", "")
+        try:
+            _ADDRESS.validate_python(endpoint or "http://localhost")
+        except ValueError:
+            raise ValueError(f"{kind}_ENDPOINT: should be an address, for example http://collector:4318") from None
+        if not all(parse_env_headers(each, liberal=True) for each in headers.split(",") if each.strip()):
+            raise ValueError(f"{kind}_HEADERS: should be name=value, with commas between several")
 
 
 def _of_its_own() -> Payload:

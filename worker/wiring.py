@@ -17,9 +17,9 @@ from activities.modelop.activities import ModelOpActivities
 from activities.modelop.client import ModelOpClient
 from activities.process_settings import ProcessSettings, ProcessSettingsActivities
 from activities.review_document.activities import ReviewDocumentActivities
-from activities.review_document.base_template import open_base
 from activities.review_document.judge import ReviewJudge
 from activities.review_document.settings import DocumentSettings, read_base_template
+from activities.review_document.standard_layout.base_template import open_base
 from activities.sagemaker.activities import SageMakerActivities
 from activities.sagemaker.settings import SageMakerSettings
 from activities.sweep.activities import RunNames, SweepActivities

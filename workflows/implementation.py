@@ -1,7 +1,11 @@
 """The process: one SageMaker model from registration to Deployed in Production.
 
-`run` and `_implement` read like the process description; every outside effect goes through `_perform`, which knows
-retries, blocking and resuming. What a person must mend parks the run, it never ends it.
+`run` and `_implement` read like the process description; every outside effect goes through `Outside.perform`, which
+knows retries, blocking and resuming. What a person must mend parks the run, it never ends it.
+
+One history holds a run from its start to its end: a run that everybody approves has some two hundred events of the
+51,200 that Temporal allows, and what could repeat without people is bounded (a blocked run's own tries slow down to one
+a day; reminders and moves back are counted). So a run is never continued as new.
 """
 
 from __future__ import annotations
@@ -9,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from workflows import policies, run_metrics, ticket_content
+from workflows.messages import parse
 from workflows.outside import MAX_TEXT, Outside, describe_failure
 from workflows.status_board import StatusBoard
 
@@ -67,10 +71,10 @@ MIRRORS = {
 # Every attempt is kept, in every history event that quotes them: only the last one's error is kept at length.
 MAX_EARLIER_ERROR = 300
 LOST_DOCUMENT = (review_document.DocumentError.MISSING, review_document.DocumentError.CHANGED)
+# What decides a ticket anew each time it is moved back is an automation: that would fill ticket and history for ever.
+MAX_MOVES_BACK = 10
 # How many signals for tickets that this run does not wait on are worth a line in the log.
 MAX_LOGGED_STRAYS = 20
-
-Message = TypeVar("Message", bound=BaseModel)
 
 
 class GateRejected(Exception):
@@ -113,7 +117,12 @@ class SagemakerModelImplementationWorkflow:
             ApplicationError: `InvalidRequest`, `ModelNotFound` or `WrongModelType`; all else parks the run.
         """
         self._accept(payload, ignored)
-        await self._read_settings()
+        try:
+            await self._read_settings()
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                self._board.enter(MlcStage.CANCELLED)
+            raise
         course = asyncio.create_task(self._take_its_course())
         while not course.done():
             try:
@@ -353,9 +362,9 @@ class SagemakerModelImplementationWorkflow:
     def jira_status_changed(self, payload: Any = None, *ignored: Any) -> None:
         """Remembers that the ticket is worth reading; whatever else the payload claims decides nothing."""
         try:
-            hint = TicketStatusChanged.model_validate(payload)
-        except ValidationError as error:
-            workflow.logger.warning("Ignored a malformed signal: %s", _faults(error))
+            hint = parse(TicketStatusChanged, payload, 'a signal carries {"issue_key": "GOV-7"}')
+        except ApplicationError as error:
+            workflow.logger.warning("Ignored a malformed signal: %s", error.message)
             return
         # While no ticket is known yet, the hint may be about the one that is being opened.
         if self._ticket is None or hint.issue_id == self._ticket.issue_id or hint.issue_key == self._ticket.key:
@@ -379,7 +388,7 @@ class SagemakerModelImplementationWorkflow:
 
     @resume.validator
     def _may_resume(self, payload: Any = None, *ignored: Any) -> None:
-        _parse(ResumeRequest, payload or {}, 'resume takes {"reason": "…"} or nothing')
+        parse(ResumeRequest, payload or {}, 'resume takes {"reason": "…"} or nothing')
         if self._board.status.blocked is None or self._stop is not None:
             raise ApplicationError("nothing to resume: the run is not blocked", type="NotBlocked")
 
@@ -390,14 +399,14 @@ class SagemakerModelImplementationWorkflow:
 
     @abort.validator
     def _may_abort(self, payload: Any = None, *ignored: Any) -> None:
-        _parse(AbortRequest, payload, 'abort takes {"reason": "…"} with a reason')
+        parse(AbortRequest, payload, 'abort takes {"reason": "…"} with a reason')
         # A run that has decided how to end is aborted only out of a block, and then ends as decided.
         if self._stop is not None or (self._ending is not None and self._board.status.blocked is None):
             raise ApplicationError("nothing to abort: the run is ending", type="Ending")
 
     def _accept(self, payload: Any, ignored: tuple[Any, ...]) -> None:
         try:
-            self._request = _parse(
+            self._request = parse(
                 ImplementationRequest,
                 payload,
                 'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}',
@@ -481,7 +490,7 @@ class SagemakerModelImplementationWorkflow:
     async def _await_decision(self, gate: Gate, ticket: jira.Ticket, not_before: datetime | None = None) -> None:
         """Waits until Jira shows a decision on the ticket, records it, and goes on or raises `GateRejected`."""
         self._asked_at = self._reminded_at = workflow.now()
-        self._reminders = 0
+        self._reminders = self._refusals = 0
         self._board.status.waiting_on = WaitingOn(gate=gate, ticket=ticket.key, url=ticket.url, since=self._asked_at)
         self._board.publish()
         # A ticket that stood there before us may be decided already, with nobody left to tell.
@@ -504,15 +513,7 @@ class SagemakerModelImplementationWorkflow:
                 summary=f"Read {ticket.key}",
             )
             found = await self._new_decision(ticket, reading, not_before)
-        decision = Decision(
-            gate=gate,
-            ticket=reading.key,
-            verdict=Verdict(found.verdict),
-            decided_by=found.decided_by,
-            decided_by_name=found.decided_by_name,
-            decided_at=found.decided_at,
-            comment=found.comment,
-        )
+        decision = _decision(gate, reading.key, found)
         self._board.links[reading.key] = reading.url
         self._board.status.decisions.append(decision)
         run_metrics.decided(gate, decision.verdict, workflow.now() - self._asked_at)
@@ -539,6 +540,7 @@ class SagemakerModelImplementationWorkflow:
             refusal = "it is older than the attached review document; read the document and decide again"
         if not refusal:
             return found
+        self._refusals += 1
         # Why may name people, which the ticket may and a log may not.
         workflow.logger.warning("A decision on %s does not count; a comment on it says why", ticket.key)
         await self._outside.perform(
@@ -549,6 +551,7 @@ class SagemakerModelImplementationWorkflow:
                 change_id=found.change_id,
                 back_to=found.previous_status,
                 reason=refusal,
+                move_back=self._refusals <= MAX_MOVES_BACK,
             ),
             policy=policies.jira,
             summary=f"Refuse a decision on {ticket.key}",
@@ -785,6 +788,8 @@ class SagemakerModelImplementationWorkflow:
 
     def _end(self, outcome: Outcome, stage: MlcStage, reason: str) -> _Ending:
         deployed = outcome is Outcome.DEPLOYED
+        # A run that is stopped while it mirrors its ticket may never learn the id of a notification that stands.
+        unknown = [self._ticket.key] if self._ticket is not None and self._mirror is None else []
         return _Ending(
             final_stage=stage,
             result=self._result(outcome, stage if deployed else self._board.status.stage, reason),
@@ -793,6 +798,7 @@ class SagemakerModelImplementationWorkflow:
                 modelop.NotificationType.MODEL,
                 modelop.Severity.INFO if deployed else modelop.Severity.ERROR,
                 f"{self._board.title}: {reason}",
+                closes_mirrors_of=unknown,
             ),
         )
 
@@ -803,7 +809,7 @@ class SagemakerModelImplementationWorkflow:
     async def _clean_up(self, stage: MlcStage, reason: str) -> None:
         """Closes what stands open outside, as far as the outside answers in time, and says how the run ended."""
         reason = f"{stage.value.lower()}: {reason}"
-        ending = self._ending = self._ending or self._end(Outcome.ABORTED, stage, reason)
+        self._ending = self._ending or self._end(Outcome.ABORTED, stage, reason)
         self._outside.clear_block()
         if self._ticket is not None:
             await self._outside.try_within_reason(
@@ -831,12 +837,21 @@ class SagemakerModelImplementationWorkflow:
                 ModelOpActivities.withdraw_deployment,
                 modelop.WithdrawDeploymentRequest(run=self._outside.run, snapshot_id=self._snapshot.snapshot_id),
                 summary="Withdraw what marking may have left half done",
+                learn=lambda standing: self._acknowledge(standing, reason),
             )
+        ending = self._ending
         if not ending.told:
             await self._outside.try_within_reason(
                 ModelOpActivities.send_notification, ending.notification, summary="Say how the run ended"
             )
         self._release_ticket()
+
+    def _acknowledge(self, standing: modelop.Deployment | None, stopped: str) -> None:
+        """Marking may have succeeded with its answer lost: what is in production is not called aborted."""
+        if standing is not None:
+            self._deployment = standing
+            reason = f"deployed in production before it was {stopped}"
+            self._ending = self._end(Outcome.DEPLOYED, MlcStage.DEPLOYED, reason)
 
     async def _failed(self, type: FailureType, message: str) -> ApplicationError:
         await self._outside.settle_notices()
@@ -871,26 +886,20 @@ class _Ending:
     told: bool = False
 
 
-def _parse(shape: type[Message], payload: Any, expected: str) -> Message:
-    """Reads a caller's JSON; what does not fit is answered with every fault and what was expected."""
-    try:
-        return shape.model_validate(payload)
-    except ValidationError as error:
-        raise ApplicationError(
-            f"{_faults(error)}; {expected}", type=FailureType.INVALID_REQUEST, non_retryable=True
-        ) from None
-
-
-def _faults(error: ValidationError) -> str:
-    faults = (
-        f"{'.'.join(str(part) for part in fault['loc']) or 'payload'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)[:10]
-    )
-    return "; ".join(faults)[:MAX_TEXT]
-
-
 def _reference(ticket: jira.Ticket) -> jira.TicketReference:
     return jira.TicketReference(issue_id=ticket.issue_id, key=ticket.key)
+
+
+def _decision(gate: Gate, key: str, found: jira.TicketDecision) -> Decision:
+    return Decision(
+        gate=gate,
+        ticket=key,
+        verdict=Verdict(found.verdict),
+        decided_by=found.decided_by,
+        decided_by_name=found.decided_by_name,
+        decided_at=found.decided_at,
+        comment=found.comment,
+    )
 
 
 def _failed_monitor(problem: modelop.MonitorProblem) -> FailedMonitor:

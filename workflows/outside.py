@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
-from temporalio.workflow import ActivityConfig
 
 from workflows import policies, run_metrics
 from workflows.status_board import StatusBoard
@@ -70,24 +69,35 @@ class Outside:
         request: BaseModel,
         *,
         summary: str,
-        policy: Callable[[ProcessSettings], ActivityConfig] = policies.clean_up,
+        policy: policies.Policy = policies.clean_up,
+        learn: Callable[[Answer], None] = lambda _: None,
     ) -> None:
-        """An effect that nothing waits for: bounded in time, and a failure is logged instead of parking the run."""
+        """An effect that nothing waits for: bounded in time, and a failure is logged instead of parking the run.
+
+        Args:
+            activity: the activity's method.
+            request: what it is asked.
+            summary: what the Web UI shows for it.
+            policy: timeouts and retries.
+            learn: gets the answer, if there is one.
+        """
         try:
-            await workflow.execute_activity_method(
+            answer = await workflow.execute_activity_method(
                 activity, args=[request], **policies.summarised(policy(self.settings), summary)
             )
         except ActivityError as error:
             if self._stopping and is_cancelled_exception(error):
                 raise
             workflow.logger.error("%s: given up: %s", summary, describe_failure(error)[1])
+        else:
+            learn(answer)
 
     async def perform(
         self,
         activity: Callable[..., Awaitable[Answer]],
         *arguments: BaseModel,
         summary: str,
-        policy: Callable[[ProcessSettings], ActivityConfig] = policies.modelop,
+        policy: policies.Policy = policies.modelop,
         again: BaseModel | None = None,
         final: Container[str] = (),
     ) -> Answer:
@@ -132,6 +142,7 @@ class Outside:
 
     async def block(self, cause: str, message: str, pause: timedelta | None = None) -> None:
         """Parks the run until somebody resumes it or, where there is a pause, until that is over."""
+        self._stop_here()
         now = workflow.now()
         before = self._board.status.blocked
         same = before is not None and before.cause == cause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -37,7 +38,8 @@ READ_ENDPOINT_TIMEOUT = timedelta(minutes=2)
 # A blocked run's own tries slow down to one a day: what is still down by then needs a person, not a hammer.
 LONGEST_BLOCKED_RETRY = timedelta(hours=24)
 
-# Aborting and cancelling must end even when Jira or ModelOp Center are down at that moment.
+# Aborting and cancelling must end even when Jira or ModelOp Center are down at that moment. One attempt has half of it:
+# what a killed worker began is left to another, which needs time as well.
 CLEAN_UP_TIMEOUT = timedelta(minutes=2)
 
 
@@ -73,11 +75,8 @@ SWEEP: ActivityConfig = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3),
 }
 
-CLEAN_UP: ActivityConfig = {
-    "start_to_close_timeout": CLEAN_UP_TIMEOUT,
-    "schedule_to_close_timeout": CLEAN_UP_TIMEOUT,
-    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)),
-}
+Policy = Callable[[ProcessSettings], ActivityConfig]
+"""Timeouts and retries of one kind of call, under the settings that a run has read."""
 
 
 def jira(settings: ProcessSettings) -> ActivityConfig:
@@ -137,13 +136,17 @@ def blocked_retry(settings: ProcessSettings, tries: int) -> timedelta:
 
 def clean_up(settings: ProcessSettings) -> ActivityConfig:
     """One effect of the clean-up after abort or cancel."""
-    return CLEAN_UP
+    return {
+        "start_to_close_timeout": CLEAN_UP_TIMEOUT / 2,
+        "schedule_to_close_timeout": CLEAN_UP_TIMEOUT,
+        "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)),
+    }
 
 
 def withdraw_ticket(settings: ProcessSettings) -> ActivityConfig:
     """Closing a ticket whose opening has no known end: the search is trusted only after `AMBIGUOUS_WAIT`."""
     return {
-        **CLEAN_UP,
+        **clean_up(settings),
         "start_to_close_timeout": CALL_TIMEOUT + settings.ambiguous_wait,
         "schedule_to_close_timeout": CLEAN_UP_TIMEOUT + settings.ambiguous_wait,
     }

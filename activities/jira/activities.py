@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +47,9 @@ LABEL_PREFIX = "mlc-"
 # More rounds than any run can have; all of a run's possible labels are computed to tell its tickets from others'.
 MAX_ROUNDS = 200
 
+# Until Jira tells its statuses, their names serve: no reason to ask again with every ticket that is read.
+SECONDS_UNTIL_STATUSES_ARE_ASKED_AGAIN = 600.0
+
 # With these, Jira refuses the caller and not the call: asking for each ticket on its own would only add to it.
 _REFUSES_THE_CALLER = (OutsideError.RATE_LIMITED, OutsideError.UNAUTHORIZED)
 _ANSWERS_NOTHING = (OutsideError.UNREACHABLE, *_REFUSES_THE_CALLER)
@@ -58,6 +62,7 @@ class JiraActivities:
         self._jira = adapter
         self._settings = settings
         self._statuses = Statuses(settings)
+        self._ask_statuses_at = 0.0
         self._links = links
 
     @activity.defn(name="open_ticket")
@@ -102,7 +107,7 @@ class JiraActivities:
         """Says once that a decision does not count, and moves the ticket back if it still stands as it was decided."""
         issue = await self._get(request.ticket)
         refused = self._standing_change(issue, request.change_id)
-        back = await self._way_back(issue, refused, request.back_to) if refused else None
+        back = await self._way_back(issue, refused, request.back_to) if refused and request.move_back else None
         text = texts.refusal(request.reason, back_to=request.back_to if refused else "", by_us=back is not None)
         await self._comment(request.run, issue.id, f"refuse-{request.change_id}", text)
         if back:
@@ -182,7 +187,7 @@ class JiraActivities:
 
     async def _know_statuses(self) -> None:
         """Learns the ids of the configured statuses, so that one that is renamed later still means what it did."""
-        if self._statuses.are_learnt:
+        if self._statuses.are_learnt or time.monotonic() < self._ask_statuses_at:
             return
         try:
             statuses = await self._jira.statuses()
@@ -190,13 +195,15 @@ class JiraActivities:
             if error.type in _ANSWERS_NOTHING:
                 raise
             activity.logger.warning("statuses are told by their names only: %s", error.message)
-            return
-        if not self._statuses.learn(statuses):
+        else:
+            if self._statuses.learn(statuses):
+                return
             activity.logger.warning(
                 "Jira has no status for one of the verdicts, so no ticket can get it; set MLC_JIRA__DONE_STATUSES and "
                 "MLC_JIRA__REJECTED_STATUSES to some of: %s",
                 ", ".join(sorted({status.name for status in statuses})),
             )
+        self._ask_statuses_at = time.monotonic() + SECONDS_UNTIL_STATUSES_ARE_ASKED_AGAIN
 
     async def _find_or_create(self, request: TicketRequest, label: str) -> tuple[FoundTicket, bool]:
         """The ticket, and whether it stood there already; a failure tells the next attempt what it may have left."""
@@ -320,6 +327,7 @@ class JiraActivities:
             for issue in others:
                 if await self._close_duplicate(issue, label, original):
                     closed.append(issue.key)
+                activity.heartbeat()
         except ApplicationError as error:
             activity.logger.warning("duplicates %s of ticket %s are left: %s", _keys(others), waited_on, error.message)
         return closed
@@ -367,6 +375,8 @@ class JiraActivities:
                 activity.logger.warning("ticket %s is left out: %s", key, error.message)
                 if answers_nothing:
                     return seen
+            # A hundred slow answers last longer than the sweep may be silent.
+            activity.heartbeat()
         return seen
 
     async def _standings(self, keys: Sequence[str]) -> list[Issue]:

@@ -9,20 +9,20 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from activities.jira.types import Gate
 from activities.transport import TransportSettings
-from activities.web_address import WebAddress
+from activities.web_address import GivenName, SiteAddress
 
 
 class GateSettings(BaseModel, extra="forbid"):
     """What may differ per gate; what is not set falls back to the project's general settings."""
 
-    project: str | None = None
-    issue_type: str | None = None
-    assignee: str | None = Field(default=None, description="accountId (Cloud) or user name (Data Center)")
-    priority: str | None = None
+    project: GivenName | None = None
+    issue_type: GivenName | None = None
+    assignee: GivenName | None = Field(default=None, description="accountId (Cloud) or user name (Data Center)")
+    priority: GivenName | None = None
     fields: dict[str, Any] = Field(
         default_factory=dict, description="mandatory custom fields, as Jira's REST API takes them"
     )
-    approvers: list[str] = Field(
+    approvers: list[GivenName] = Field(
         default_factory=list, description="accountIds (Cloud) or user names (Data Center), and groups, who may decide"
     )
 
@@ -48,16 +48,16 @@ class GatesSettings(BaseModel, extra="forbid"):
 class JiraSettings(TransportSettings):
     """Where Jira is, how to sign in (exactly one way), and what a ticket looks like there."""
 
-    url: WebAddress
-    site_url: WebAddress | None = Field(default=None, description="for links people open; default: url")
+    url: SiteAddress
+    site_url: SiteAddress | None = Field(default=None, description="for links people open; default: url")
     username: str | None = Field(default=None, description="user name (Data Center) or e-mail address (Cloud)")
     token: SecretStr | None = Field(default=None, description="API token or password of `username`")
     bearer_token: SecretStr | None = Field(default=None, description="personal access token (Data Center)")
-    project: str = Field(min_length=1)
-    issue_type: str = "Task"
-    done_statuses: list[str] = Field(default=["Done"], min_length=1)
-    rejected_statuses: list[str] = Field(default=["Rejected"], min_length=1)
-    close_status: str = "Rejected"
+    project: GivenName
+    issue_type: GivenName = "Task"
+    done_statuses: list[GivenName] = Field(default=["Done"], min_length=1)
+    rejected_statuses: list[GivenName] = Field(default=["Rejected"], min_length=1)
+    close_status: GivenName = "Rejected"
     ambiguous_wait: timedelta = Field(
         default=timedelta(seconds=60),
         ge=timedelta(0),
@@ -75,7 +75,13 @@ class JiraSettings(TransportSettings):
 
     @model_validator(mode="after")
     def _statuses_are_told_apart(self) -> Self:
-        both = {s.casefold() for s in self.done_statuses} & {s.casefold() for s in self.rejected_statuses}
+        done = {status.casefold() for status in self.done_statuses}
+        both = done & {status.casefold() for status in self.rejected_statuses}
         if both:
             raise ValueError(f"DONE_STATUSES and REJECTED_STATUSES must not share {', '.join(sorted(both))}")
+        if self.close_status.casefold() in done:
+            raise ValueError(
+                f"CLOSE_STATUS must not be one of DONE_STATUSES, as {self.close_status} is: "
+                "a ticket that we close would look approved"
+            )
         return self

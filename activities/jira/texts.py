@@ -95,7 +95,7 @@ def refusal(reason: str, *, back_to: str, by_us: bool) -> str:
     Args:
         reason: why it does not.
         back_to: the status the ticket had before; empty if it has another one by now.
-        by_us: whether the process can move the ticket back.
+        by_us: whether the process moves the ticket back.
     """
     said = f"This decision does not count: {wiki.paragraphs(reason, MAX_FREE_TEXT).rstrip('.')}."
     if not back_to:
@@ -107,8 +107,8 @@ def refusal(reason: str, *, back_to: str, by_us: bool) -> str:
             "where it is, please reopen it."
         )
     return (
-        f"{said}\n\nThe process cannot move the ticket back to {status}: please reopen it yourself, so that it can be "
-        "decided anew."
+        f"{said}\n\nThe process does not move the ticket back to {status}: please reopen it yourself, so that it can "
+        "be decided anew."
     )
 
 

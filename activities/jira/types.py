@@ -232,7 +232,8 @@ class CloseTicketRequest(BaseModel):
 class RefuseDecisionRequest(BaseModel):
     """Asks to say on a ticket that a decision does not count, and to move it back where a transition exists.
 
-    The comment is written once per `change_id`; a ticket that has left the refused status is not moved.
+    The comment is written once per `change_id`; a ticket that has left the refused status is not moved, nor is any
+    without `move_back`.
     """
 
     run: RunIdentity
@@ -240,6 +241,7 @@ class RefuseDecisionRequest(BaseModel):
     change_id: str
     back_to: str
     reason: str
+    move_back: bool = True
 
 
 class SightingsRequest(BaseModel):

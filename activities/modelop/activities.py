@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -24,6 +24,7 @@ from activities.modelop.client import ModelOpClient
 from activities.modelop.job_outcome import UnreadableResult, decoded_results, execution_errors, job_outcome
 from activities.modelop.monitors import classify
 from activities.modelop.rest import Entity
+from activities.modelop.risk_tests import RiskTestsSearch
 from activities.modelop.settings import ModelOpSettings
 from activities.modelop.types import (
     AssetRole,
@@ -58,9 +59,6 @@ LOOK_BACK = timedelta(hours=1)
 
 TOLERATED_POLL_ERRORS = 5
 """Failed polls in a row that are waited out; more fail the attempt, and the next one follows the same job."""
-
-RISK_TESTS_PAGES = 100
-"""How many pages of monitors and of snapshots are searched for the risk tests; ids can be pinned beyond that."""
 
 ADVISORY_PAGES = 5
 """How many pages are searched for what informs and decides nothing: newer entities than that are meant to be enough."""
@@ -116,6 +114,7 @@ class ModelOpActivities:
         self._settings = settings
         self._links = links
         self._judge = judge
+        self._risk_tests = RiskTestsSearch(client, settings)
 
     @activity.defn(name="read_business_model")
     async def read_business_model(self, request: ModelRequest) -> BusinessModel:
@@ -176,13 +175,7 @@ class ModelOpActivities:
         Raises:
             ApplicationError: `RiskTestsMissing`; the message says what to do about it.
         """
-        if self._settings.risk_tests_snapshot_id:
-            return entities.risk_tests(await self._pinned_risk_tests(self._settings.risk_tests_snapshot_id))
-        models = await self._risk_tests_models()
-        snapshot = await self._newest_snapshot(models) if models else None
-        if snapshot is None:
-            raise self._risk_tests_missing(models)
-        return entities.risk_tests(snapshot)
+        return await self._risk_tests.find()
 
     @activity.defn(name="start_test_job")
     async def start_test_job(self, request: TestJobRequest) -> TestJob:
@@ -260,6 +253,8 @@ class ModelOpActivities:
     @activity.defn(name="send_notification")
     async def send_notification(self, request: NotificationRequest) -> Notification:
         """Puts a notification on ModelOp Center's screens; once per run and purpose."""
+        if request.closes_mirrors_of:
+            await self._close_mirrors(request.model_id, request.closes_mirrors_of)
         mark = rest.notification_mark(request.run, request.purpose)
         notification = await self._ours(
             rest.NOTIFICATIONS, request.run, lambda entity: rest.carries_notification_mark(entity, mark)
@@ -272,7 +267,6 @@ class ModelOpActivities:
     @activity.defn(name="close_notification")
     async def close_notification(self, request: CloseNotificationRequest) -> None:
         """Closes a notification; one that is closed already, or was deleted, is fine."""
-
         await self._close(request)
 
     @activity.defn(name="close_ticket_notifications")
@@ -281,14 +275,7 @@ class ModelOpActivities:
 
         What is not among the newest `CLEAN_UP_PAGES` pages of notifications stays as it is.
         """
-        mirrors = [
-            rest.text(notification, "id")
-            async for notification in self._client.entries(rest.NOTIFICATIONS, newest_pages=CLEAN_UP_PAGES)
-            if rest.is_open_mirror(notification, request.model_id, request.keys)
-        ]
-        # A page that moved while it was read may have shown one twice.
-        for notification_id in dict.fromkeys(mirrors):
-            await self._close(CloseNotificationRequest(notification_id=notification_id))
+        await self._close_mirrors(request.model_id, request.keys)
 
     @activity.defn(name="mark_deployed")
     async def mark_deployed(self, request: DeployRequest) -> Deployment:
@@ -318,14 +305,18 @@ class ModelOpActivities:
         return Deployment(deployed_model_id=deployed_id)
 
     @activity.defn(name="withdraw_deployment")
-    async def withdraw_deployment(self, request: WithdrawDeploymentRequest) -> None:
+    async def withdraw_deployment(self, request: WithdrawDeploymentRequest) -> Deployment | None:
         """Takes back what an unfinished `mark_deployed` left: a marker in production without a deployed snapshot.
 
-        A snapshot that is marked as deployed stays so, and nothing to take back is fine.
+        Nothing to take back is fine.
+
+        Returns:
+            The deployment that stands, because the snapshot is marked as deployed after all; None: there is none.
         """
-        if await self._is_deployed(request.snapshot_id):
-            activity.logger.info("Snapshot %s is deployed; nothing to withdraw", request.snapshot_id)
-            return
+        standing = await self._standing_deployment(request.snapshot_id)
+        if standing is not None:
+            activity.logger.warning("Snapshot %s is deployed; nothing is withdrawn", request.snapshot_id)
+            return standing
 
         def undeployed(deployed: Entity) -> Entity | None:
             current = rest.is_deployment_of(deployed, request.snapshot_id)
@@ -335,6 +326,17 @@ class ModelOpActivities:
             if rest.is_deployment_of(deployed, request.snapshot_id):
                 path = rest.entity_path(rest.DEPLOYED_MODELS, rest.text(deployed, "id"))
                 await self._client.amend(path, undeployed)
+        return None
+
+    async def _close_mirrors(self, model_id: str, keys: Collection[str]) -> None:
+        mirrors = [
+            rest.text(notification, "id")
+            async for notification in self._client.entries(rest.NOTIFICATIONS, newest_pages=CLEAN_UP_PAGES)
+            if rest.is_open_mirror(notification, model_id, keys)
+        ]
+        # A page that moved while it was read may have shown one twice.
+        for notification_id in dict.fromkeys(mirrors):
+            await self._close(CloseNotificationRequest(notification_id=notification_id))
 
     async def _close(self, request: CloseNotificationRequest) -> None:
         def closing(notification: Entity) -> Entity | None:
@@ -398,62 +400,10 @@ class ModelOpActivities:
             return None
         return rest.moment(deployed.get("deployTime"))
 
-    async def _risk_tests_models(self) -> list[str]:
-        """Ids of the monitors that can be the Standard Risk Tests, newest first."""
-        pinned = self._settings.risk_tests_model_id
-        if pinned:
-            return [pinned]
-        models = self._client.entries(rest.STORED_MODELS, newest_pages=RISK_TESTS_PAGES)
-        found = [model async for model in models if self._is_risk_tests(model)]
-        return [rest.text(model, "id") for model in sorted(found, key=rest.age, reverse=True)]
-
-    def _is_risk_tests(self, model: Entity) -> bool:
-        meta = rest.sub(model, "modelMetaData")
-        is_monitor = meta.get("modelCategory") == rest.MONITOR_CATEGORY
-        return is_monitor and rest.text(meta, "name").strip() == self._settings.risk_tests_name
-
-    async def _newest_snapshot(self, models: list[str]) -> Entity | None:
-        """The newest snapshot of the first model that has any."""
-        newest: dict[str, Entity] = {}
-        async for snapshot in self._client.entries(rest.DEPLOYABLE_MODELS, newest_pages=RISK_TESTS_PAGES):
-            model_id = rest.text(rest.sub(snapshot, "storedModel"), "id")
-            if model_id in models:
-                newest[model_id] = max(newest.get(model_id, snapshot), snapshot, key=rest.age)
-            if models[0] in newest:
-                break
-        return next((newest[model_id] for model_id in models if model_id in newest), None)
-
-    async def _pinned_risk_tests(self, snapshot_id: str) -> Entity:
-        try:
-            return await self._client.get_snapshot(snapshot_id)
-        except ApplicationError as error:
-            if error.type != OutsideError.NOT_FOUND:
-                raise
-            raise _final(
-                ModelOpError.RISK_TESTS_MISSING,
-                f"ModelOp Center has no snapshot {snapshot_id}, which the settings name as that of the risk tests "
-                "(correct MLC_MODELOP__RISK_TESTS_SNAPSHOT_ID, or remove it to find the newest by name)",
-            ) from None
-
-    def _risk_tests_missing(self, models: list[str]) -> ApplicationError:
-        name = self._settings.risk_tests_name
-        newest = f"the newest {RISK_TESTS_PAGES * rest.PAGE_SIZES[0]:,}"
-        if not models:
-            said = (
-                f"ModelOp Center has no monitor named {name!r} among {newest} models "
-                "(add it, or set MLC_MODELOP__RISK_TESTS_NAME or MLC_MODELOP__RISK_TESTS_MODEL_ID)"
-            )
-        else:
-            said = (
-                f"The monitor {name!r} ({models[0]}) has no snapshot among {newest} in ModelOp Center "
-                "(create one on its page, or set MLC_MODELOP__RISK_TESTS_SNAPSHOT_ID)"
-            )
-        return _final(ModelOpError.RISK_TESTS_MISSING, said)
-
     async def _risk_tests_prerequisite(self) -> Prerequisite:
         name = f"Snapshot of {self._settings.risk_tests_name}"
         try:
-            tests = await self.find_risk_tests()
+            tests = await self._risk_tests.find()
         except ApplicationError as error:
             if error.type != ModelOpError.RISK_TESTS_MISSING:
                 raise
@@ -485,13 +435,17 @@ class ModelOpActivities:
                 "(check that ModelOp Center has a runtime for monitors, then resume)",
             )
 
-    async def _is_deployed(self, snapshot_id: str) -> bool:
+    async def _standing_deployment(self, snapshot_id: str) -> Deployment | None:
         try:
-            return (await self._client.get_snapshot(snapshot_id)).get("state") == rest.DEPLOYED
+            snapshot = await self._client.get_snapshot(snapshot_id)
         except ApplicationError as error:
             if error.type != OutsideError.NOT_FOUND:
                 raise
-            return False
+            return None
+        if snapshot.get("state") != rest.DEPLOYED:
+            return None
+        record = rest.sub(snapshot, "metaData", "custom", "mlc")
+        return Deployment(deployed_model_id=rest.text(record, "deployedModelId"))
 
     async def _approved_snapshot(self, snapshot_id: str) -> Entity:
         try:

@@ -182,7 +182,7 @@ def _seconds(value: Any) -> float | None:
     """A lifetime; some issuers send the number as text."""
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

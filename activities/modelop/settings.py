@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from activities.transport import TransportSettings
-from activities.web_address import WebAddress
+from activities.web_address import GivenName, SiteAddress, WebAddress
 
 
 class ModelOpSettings(TransportSettings):
@@ -18,8 +18,8 @@ class ModelOpSettings(TransportSettings):
     `username` and `password` fetch a token from ModelOp Center's own `gocli/token`.
     """
 
-    url: WebAddress
-    web_url: WebAddress | None = Field(default=None, description="for links; default: url")
+    url: SiteAddress
+    web_url: SiteAddress | None = Field(default=None, description="for links; default: url")
     token: SecretStr | None = None
     token_url: WebAddress | None = None
     client_id: str | None = None
@@ -32,10 +32,10 @@ class ModelOpSettings(TransportSettings):
         le=timedelta(minutes=10),
         description="how long a request that was given up may still be carried out",
     )
-    risk_tests_name: str = "Standard Risk Tests"
-    risk_tests_model_id: str | None = None
-    risk_tests_snapshot_id: str | None = None
-    production_environment: str = "prod"
+    risk_tests_name: GivenName = "Standard Risk Tests"
+    risk_tests_model_id: GivenName | None = None
+    risk_tests_snapshot_id: GivenName | None = None
+    production_environment: GivenName = "prod"
     job_poll: timedelta = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=100))
     job_timeout: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
 
@@ -50,4 +50,10 @@ class ModelOpSettings(TransportSettings):
         whole = [way for way, parts in ways.items() if all(parts)]
         if len(begun) != 1 or begun != whole:
             raise ValueError(f"give exactly one of {' | '.join(ways)}, whole; got {', '.join(begun) or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_job_is_looked_at_before_it_is_given_up(self) -> Self:
+        if self.job_poll > self.job_timeout:
+            raise ValueError("JOB_POLL must not be longer than JOB_TIMEOUT")
         return self

@@ -275,7 +275,10 @@ class TicketAssignment(BaseModel):
 
 
 class NotificationRequest(BaseModel):
-    """Asks for one notification; the same `purpose` in the same run yields the same one."""
+    """Asks for one notification; the same `purpose` in the same run yields the same one.
+
+    `closes_mirrors_of` holds keys of tickets whose own notifications are closed first, wherever their ids got lost.
+    """
 
     run: RunIdentity
     purpose: str
@@ -288,6 +291,7 @@ class NotificationRequest(BaseModel):
     approval_type: str | None = None
     open: bool = False
     ticket: TicketAssignment | None = None
+    closes_mirrors_of: list[str] = Field(default_factory=list)
 
 
 class Notification(BaseModel):

@@ -16,11 +16,12 @@ from activities.errors import OutsideError, plain
 from activities.jira.types import Attachment, TicketReference
 from activities.modelop.rest import created_at
 from activities.modelop.types import DocumentProvenance, LimitsUsed, TemplateUsed
-from activities.review_document.decision_summary import overall
+from activities.review_document.conclusion import overall
 from activities.review_document.formatting import clean
 from activities.review_document.judge import limits_used
+from activities.review_document.limits.verdicts import count_by_word
 from activities.review_document.package import content_sha256, sha256
-from activities.review_document.review import EndpointFacts, Review
+from activities.review_document.review import Review
 from activities.review_document.selection import FrozenSources, Template
 from activities.review_document.ticket_text import document_comment
 from activities.review_document.types import (
@@ -31,10 +32,7 @@ from activities.review_document.types import (
     ReviewDocumentRequest,
     VerifyRequest,
 )
-from activities.review_document.verdicts import count_by_word
 from activities.review_document.writing import WrittenDocument, write
-from activities.sagemaker.reading import capacity, capture
-from activities.sagemaker.types import EndpointConfig
 
 HEARTBEAT_SECONDS = 2.0
 MAX_SLUG = 60
@@ -250,22 +248,7 @@ def _review(request: ReviewDocumentRequest, snapshot: Mapping[str, Any], result:
         result=result,
         previous=request.previous,
         previous_unknown=request.previous_unknown,
-        endpoint=_endpoint_facts(request.endpoint) if request.endpoint else None,
-    )
-
-
-def _endpoint_facts(endpoint: EndpointConfig) -> EndpointFacts:
-    return EndpointFacts(
-        name=endpoint.name,
-        arn=endpoint.arn,
-        region=endpoint.region,
-        variants=[
-            (variant.name, variant.instance_type or capacity(variant), variant.instance_count or 0, variant.model_name)
-            for variant in endpoint.variants
-        ],
-        kms_key=endpoint.kms_key,
-        data_capture=capture(endpoint),
-        read_at=endpoint.read_at,
+        endpoint=request.endpoint,
     )
 
 

@@ -25,9 +25,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry, fontManager
 from matplotlib.ft2font import FT2Font
+from matplotlib.transforms import blended_transform_factory
 
 from activities.review_document.formatting import number
-from activities.review_document.thresholds import Interval
+from activities.review_document.limits.thresholds import Interval
 
 WIDTH = 6.3
 DPI = 150
@@ -104,27 +105,29 @@ def limit_bars(
     printed: Callable[[float, Sequence[float]], str] = number,
     intervals: Mapping[str, tuple[float, float]] | None = None,
 ) -> Chart:
-    """Horizontal bars with the limits as lines.
+    """Horizontal bars with the limits as lines, and their numbers in a column beside them.
 
     Args:
         values: one number per feature or group, the most important first; 25 are drawn.
         passes: the range of a PASS. Bars that end outside are hatched and in another colour.
         measure: name of the axis.
         centre: where the bars start.
-        printed: turns a value and the limits into the text beside the bar.
+        printed: turns a value and the limits into the bar's number.
         intervals: confidence intervals by name, drawn as whiskers.
     """
     ordered = values.iloc[:MAX_BARS]
     whiskers = [(intervals or {}).get(str(name)) for name in ordered.index]
     ends = [end for whisker in whiskers if whisker for end in whisker]
     lengths = [_drawable(value) for value in ordered]
+    numbers = [printed(value, passes.bounds) for value in ordered]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         _bars(axes, lengths, centre, passes)
-        for row, (value, whisker) in enumerate(zip(ordered, whiskers, strict=True)):
-            _number_beside(axes, row, lengths[row], centre, printed(value, passes.bounds), whisker)
-        _name_rows(figure, axes, [str(name) for name in ordered.index])
+        for row, whisker in enumerate(whiskers):
+            if whisker:
+                axes.plot(whisker, (row, row), color=INK, linewidth=1, marker="|", markersize=5)
+        _label_rows(figure, axes, [str(name) for name in ordered.index], numbers)
         _frame(figure, top=0.24, bottom=0.44)
         axes.set_xlabel(measure)
         axes.grid(axis="x", color=GRID, linewidth=0.6)
@@ -134,20 +137,10 @@ def limit_bars(
             axes.axvline(centre, color=MUTED, linewidth=0.8)
 
     height = 0.85 + 0.215 * len(ordered)
-    return Chart(png_of(draw, height), _bars_alt(ordered, len(values), passes, measure, printed))
-
-
-def _bars_alt(
-    shown: pd.Series[float],
-    total: int,
-    passes: Interval,
-    measure: str,
-    printed: Callable[[float, Sequence[float]], str],
-) -> str:
     limit = f" Limit {passes}." if passes.bounds else ""
-    left_out = f" The first {len(shown)} of {total} are shown." if total > len(shown) else ""
-    listed = "; ".join(f"{name} {printed(value, passes.bounds)}" for name, value in shown.items())
-    return f"Bar chart, {measure}.{limit}{left_out} {listed}."
+    left_out = f" The first {len(ordered)} of {len(values)} are shown." if len(values) > len(ordered) else ""
+    listed = "; ".join(f"{name} {text}" for name, text in zip(ordered.index, numbers, strict=True))
+    return Chart(png_of(draw, height), f"Bar chart, {measure}.{limit}{left_out} {listed}.")
 
 
 def scale(value: float, passes: Interval, possible: Interval, *, measure: str) -> Chart:
@@ -157,8 +150,8 @@ def scale(value: float, passes: Interval, possible: Interval, *, measure: str) -
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        start = max(low, passes.at_least if passes.at_least is not None else (passes.above or low))
-        end = min(high, passes.at_most if passes.at_most is not None else (passes.below or high))
+        start = max([low, *(bound for bound in (passes.at_least, passes.above) if bound is not None)])
+        end = min([high, *(bound for bound in (passes.at_most, passes.below) if bound is not None)])
         if passes.bounds:
             axes.axvspan(start, end, ymin=0.3, ymax=0.62, color=WITHIN, alpha=0.18, linewidth=0)
             axes.text((start + end) / 2, 0.46, "PASS", ha="center", va="center", color=WITHIN, fontsize=7.5)
@@ -207,17 +200,16 @@ def classification(matrix: pd.DataFrame | None, roc: pd.DataFrame | None, calibr
 
 def metric_bars(values: pd.Series[float]) -> Chart:
     """Metrics between 0 and 1 as labelled bars."""
+    names, numbers = [str(name) for name in values.index], [number(value) for value in values]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         _bars(axes, list(values), 0.0, Interval())
-        for row, value in enumerate(values):
-            _number_beside(axes, row, value, 0.0, number(value))
-        _name_rows(figure, axes, [str(name) for name in values.index])
+        _label_rows(figure, axes, names, numbers)
         _frame(figure, top=0.08, bottom=0.3)
         _leave_room(axes, 0.0, list(values))
 
-    listed = "; ".join(f"{name} {number(value)}" for name, value in values.items())
+    listed = "; ".join(f"{name} {text}" for name, text in zip(names, numbers, strict=True))
     return Chart(png_of(draw, 0.6 + 0.23 * len(values)), f"Bar chart of metrics. {listed}.")
 
 
@@ -262,7 +254,7 @@ def distributions(
         axes.set_xticks(places[::every], shown, rotation=0 if upright else 30, ha="center" if upright else "right")
         axes.set_xlabel("score")
         axes.set_ylabel("share of rows")
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.yaxis.set_major_formatter(percent)
         axes.grid(axis="y", color=GRID, linewidth=0.6)
         axes.legend(loc="lower left", ncols=2, bbox_to_anchor=(0, 1.0), borderaxespad=0.2)
         figure.subplots_adjust(left=0.085, right=0.985)
@@ -326,56 +318,43 @@ def _bars(axes: Axes, values: Sequence[float], centre: float, passes: Interval) 
         axes.barh(drawn, lengths, left=centre, height=0.66, linewidth=0.4, **look)
 
 
-def _number_beside(
-    axes: Axes, row: int, value: float, centre: float, text: str, whisker: tuple[float, float] | None = None
-) -> None:
-    """The number at the end of a bar, and the bar's confidence interval."""
-    if whisker:
-        axes.plot(whisker, (row, row), color=INK, linewidth=1, marker="|", markersize=5, zorder=4)
-    offset, side = (3, "left") if value >= centre else (-3, "right")
-    edge = max(value, *whisker) if whisker and value >= centre else min(value, *whisker) if whisker else value
-    # The number stays readable where a limit line runs through it.
-    axes.annotate(
-        text,
-        (edge, row),
-        (offset, 0),
-        textcoords="offset points",
-        ha=side,
-        va="center",
-        fontsize=7,
-        zorder=5,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.9},
-    )
-
-
 def _drawable(value: float) -> float:
     return min(max(value, -FARTHEST), FARTHEST)
 
 
 def _limit_lines(axes: Axes, passes: Interval) -> None:
-    for bound in filter(lambda bound: abs(bound) <= FARTHEST, passes.bounds):
+    bounds = [bound for bound in passes.bounds if abs(bound) <= FARTHEST]
+    low, high = axes.get_xlim()
+    # Names of limits that lie close together are set apart from each other.
+    close = len(bounds) == 2 and bounds[1] - bounds[0] < 0.18 * (high - low)
+    for bound, side in zip(bounds, ("right", "left") if close else ("center", "center"), strict=False):
         axes.axvline(bound, color=LIMIT, linewidth=1.1, linestyle="--")
         axes.annotate(
-            f"limit {bound:g}",
+            f"limit {bound:g}".replace("-", "−"),
             (bound, 1),
             (0, 2),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
-            ha="center",
+            ha=side,
             va="bottom",
             color=LIMIT,
             fontsize=7,
         )
 
 
-def _name_rows(figure: Figure, axes: Axes, names: Sequence[str]) -> None:
-    """Names beside the bars, and a left margin that holds the longest of them."""
+def _label_rows(figure: Figure, axes: Axes, names: Sequence[str], numbers: Sequence[str]) -> None:
+    """Names left of the bars, numbers right of them, where neither bar nor line runs through; and room for both."""
     shown = [fitting_name(text) for text in names]
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    inches = 0.15 + CHARACTER * max(map(len, shown))
-    figure.subplots_adjust(left=inches / WIDTH, right=0.985)
+    room = 0.2 + CHARACTER * max(map(len, numbers))
+    column = 1 - 0.08 / WIDTH
+    for row, text in enumerate(numbers):
+        place = blended_transform_factory(figure.transFigure, axes.transData)
+        axes.text(column, row, text, ha="right", va="center", fontsize=7.5, transform=place)
+    inches = max(0.15 + CHARACTER * max(map(len, shown)), 0.4)
+    figure.subplots_adjust(left=inches / WIDTH, right=1 - room / WIDTH)
 
 
 def _frame(figure: Figure, *, top: float, bottom: float) -> None:
@@ -385,10 +364,15 @@ def _frame(figure: Figure, *, top: float, bottom: float) -> None:
 
 
 def _leave_room(axes: Axes, centre: float, shown: Sequence[float]) -> None:
-    """Limits of the axis that leave room for the numbers beside the bars."""
+    """Limits of the axis: every bar, whisker and limit line, and a little room beyond them."""
     low, high = min(centre, *shown), max(centre, *shown)
-    room = (high - low or 1.0) * 0.1
+    room = (high - low or 1.0) * 0.03
     axes.set_xlim(low - room if low < centre else low, high + room)
+
+
+def percent(share: float, _: float = 0.0) -> str:
+    """A share on an axis, with the decimals that tell one tick from the next."""
+    return f"{100 * share:g}%"
 
 
 def fitting_name(text: str, limit: int = MAX_NAME) -> str:

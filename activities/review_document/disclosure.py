@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from activities.review_document.formatting import label
+from activities.review_document.limits.thresholds import standard_thresholds
+from activities.review_document.limits.verdict_types import Verdict
 from activities.review_document.masking import masked
 from activities.review_document.results import GroupDisparity, group_disparities
-from activities.review_document.thresholds import standard_thresholds
-from activities.review_document.verdicts import Verdict
 
 SMALLEST_SHOWN_GROUP = 10
 """Figures about fewer people than this are left out, because they may tell who somebody is."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from activities.modelop.activities import Judgement
 from activities.modelop.types import LimitsUsed, MonitorProblem, StoreResultRequest, TestFinding, TestSummary
-from activities.review_document.decision_summary import overall
+from activities.review_document.conclusion import overall
 from activities.review_document.formatting import clean
+from activities.review_document.limits.verdict_types import Verdict
+from activities.review_document.limits.verdicts import count_by_word, rule_results
 from activities.review_document.review import Limits, Review
 from activities.review_document.selection import AssetSource, FrozenSources
 from activities.review_document.types import TestRunRecord
-from activities.review_document.verdicts import Verdict, count_by_word, rule_results
 
 MAX_FINDINGS = 25
 MAX_TEXT_CHARACTERS = 300

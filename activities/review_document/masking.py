@@ -1,4 +1,4 @@
-"""Takes personal data out of texts that a document quotes: job errors, monitor messages, values of unknown tests."""
+"""Takes personal data and credentials out of what a document quotes: job errors, messages, addresses of files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,32 @@ MASKED = "masked"
 _PERSONAL_DATA = re.compile(
     r"(?<![a-z])pii(?![a-z])|personal(?:ly)?[ _-]?(?:identif|data|info)|presidio", re.IGNORECASE
 )
+_USER = re.compile(r"://[^\s/]+@")
+_QUERY = re.compile(r"(://[^\s?#]{0,2000})[?#][^\s\"'<>)]+")
 _KIND = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
 
 
 def masked(text: Any, limit: int = 400) -> str:
-    """Printable text in which e-mail addresses, phone, account, card and social security numbers are replaced.
+    """Printable text without credentials of addresses, in which personal data are replaced.
 
-    Names of people cannot be told from other words; what a scan for personal data found is therefore never printed,
-    see `is_personal_data`.
+    These are e-mail addresses and phone, account, card and social security numbers. Names of people cannot be told
+    from other words; what a scan for personal data found is therefore never printed, see `is_personal_data`.
     """
     # Cut after masking, so that no half of an address is left at the end.
     return clean(without_personal_data(clean(text, limit * 2)), limit)
 
 
 def without_personal_data(text: str) -> str:
-    """The same for text that is printable already; its length and its lines stay as they are."""
+    """The same for text that is printable already; it is not cut, and its lines stay."""
+    text = without_credentials(text)
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def without_credentials(text: str) -> str:
+    """The text with addresses that have neither user and password nor a query, which may hold a signature."""
+    return _QUERY.sub(r"\1?…", _USER.sub("://", text))
 
 
 def is_personal_data(*names: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The .docx file as a package: the base template, the same bytes from the same content, and hashes.
+"""The .docx file as a package: the same bytes from the same content, and hashes.
 
 A Word file is a zip archive. Its entries carry the time of writing, and their order is the writer's, so the archive is
 written again with fixed times and sorted names. Compression may differ between versions of the zlib library; the
@@ -10,18 +10,14 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from datetime import UTC, datetime
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+"""A zip archive knows no time before this one."""
+
 _LEADING = ("[Content_Types].xml", "_rels/.rels")
 _UNIX = 3
 _COMPRESSION_LEVEL = 6
-
-
-def base_template() -> bytes:
-    """The empty document with our styles, header and footer, assembled from the parts in `template/`."""
-    return pack(_parts(files("activities.review_document") / "template"))
 
 
 def pack(parts: dict[str, bytes]) -> bytes:
@@ -29,7 +25,7 @@ def pack(parts: dict[str, bytes]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for part in sorted(parts, key=lambda name: (name not in _LEADING, name)):
-            entry = zipfile.ZipInfo(part, date_time=_EPOCH)
+            entry = zipfile.ZipInfo(part, date_time=EARLIEST.timetuple()[:6])
             entry.create_system = _UNIX
             entry.external_attr = 0o600 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -60,13 +56,3 @@ def content_sha256(docx: bytes) -> str:
 def _unpack(docx: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(docx)) as archive:
         return {entry.filename: archive.read(entry) for entry in archive.infolist() if not entry.is_dir()}
-
-
-def _parts(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for item in folder.iterdir():
-        if item.is_dir():
-            found |= _parts(item, f"{prefix}{item.name}/")
-        else:
-            found[prefix + item.name] = item.read_bytes()
-    return found

@@ -21,6 +21,18 @@ CSI = "_CSI"
 SAME = 0.01
 NORMAL_95 = 1.96
 
+METRICS = (
+    ("auc", "Area under the ROC curve (AUC)"),
+    ("accuracy", "Accuracy"),
+    ("precision", "Precision"),
+    ("recall", "Recall"),
+    ("f1_score", "F1 score"),
+    ("r2_score", "Coefficient of determination (R²)"),
+    ("rmse", "Root mean squared error (RMSE)"),
+    ("mae", "Mean absolute error (MAE)"),
+)
+"""How well a model predicts: keys of `testResults`, and their names."""
+
 _BUCKET_MEASURES = ("train_count", "eval_count", "train_percent", "eval_percent", "psi_calc")
 
 

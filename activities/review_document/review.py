@@ -14,9 +14,11 @@ from activities.identity import RunIdentity
 from activities.modelop.types import DecisionRecord, MonitorProblem, PreviousSnapshot
 from activities.review_document.disclosure import disclosed
 from activities.review_document.formatting import clean
-from activities.review_document.thresholds import standard_thresholds, standard_thresholds_sha256
+from activities.review_document.limits.thresholds import standard_thresholds, standard_thresholds_sha256
+from activities.review_document.limits.verdict_types import Verdict, Word
+from activities.review_document.limits.verdicts import TableOfLimits, evaluate
 from activities.review_document.types import TestRunRecord
-from activities.review_document.verdicts import TableOfLimits, Verdict, Word, evaluate
+from activities.sagemaker.types import EndpointConfig
 
 QUIET = (Word.PASS, Word.NOT_APPLICABLE, Word.INFORMATION)
 """Verdicts that nobody has to look at before deciding."""
@@ -48,25 +50,6 @@ def standard_limits() -> Limits:
         origin="built in: neither the model nor the Standard Risk Tests carry a decision table",
         table=table,
     )
-
-
-@dataclass(frozen=True)
-class EndpointFacts:
-    """What AWS said of the SageMaker endpoint configuration, and when.
-
-    Attributes:
-        variants: name, instance type, initial count and model name of each production variant.
-        kms_key: key that encrypts the storage; empty if none is named.
-        data_capture: what is captured, in words.
-    """
-
-    name: str
-    arn: str
-    region: str
-    variants: Sequence[tuple[str, str, int, str]]
-    kms_key: str
-    data_capture: str
-    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -105,7 +88,7 @@ class Review:
     limits: Limits = field(default_factory=standard_limits)
     previous: PreviousSnapshot | None = None
     previous_unknown: str = ""
-    endpoint: EndpointFacts | None = None
+    endpoint: EndpointConfig | None = None
     notices: Sequence[str] = ()
 
     @property

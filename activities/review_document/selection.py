@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from activities.modelop.assets import UnreadableAsset, decision_table_asset, filename, template_asset
-from activities.review_document.decision_table import DecisionTable, UnreadableDecisionTable, UnusableLimits
 from activities.review_document.formatting import clean
+from activities.review_document.limits.decision_table import DecisionTable, UnreadableDecisionTable, UnusableLimits
 from activities.review_document.package import sha256
 from activities.review_document.review import Limits, standard_limits
 
@@ -90,8 +90,9 @@ class FrozenSources:
                 f"The decision table {name} {origin} cannot be used: {reason}. No test was judged by other limits; "
                 "each one reads NOT EVALUATED."
             )
-            unusable = UnusableLimits(name, reason, sha256="" if content is None else sha256(content))
-            return Limits(title=unusable.title, sha256=unusable.sha256, origin=origin, table=unusable)
+            unusable = UnusableLimits(name, reason)
+            digest = "" if content is None else sha256(content)
+            return Limits(title=unusable.title, sha256=digest, origin=origin, table=unusable)
         return Limits(title=table.title, sha256=table.sha256, origin=origin, table=table)
 
     async def template(self) -> Template | None:

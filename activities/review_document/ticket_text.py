@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from activities.jira import wiki
+from activities.review_document.limits.verdict_types import Verdict
 from activities.review_document.masking import masked
 from activities.review_document.types import ReviewDocument
-from activities.review_document.verdicts import Verdict
 
 MAX_FINDINGS = 10
 MAX_LISTED = 10

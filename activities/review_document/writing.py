@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from activities.modelop.rest import without_links
-from activities.review_document.fill import UnreadableTemplate, fill_template
-from activities.review_document.render import render
+from activities.review_document.customer_template.fill import UnreadableTemplate, fill_template
+from activities.review_document.limits.verdicts import rule_results
+from activities.review_document.masking import without_credentials
 from activities.review_document.review import Review
 from activities.review_document.selection import Template, unusable_template
-from activities.review_document.verdicts import rule_results
+from activities.review_document.standard_layout.render import render
 
 # They change after the snapshot was taken, by our own hands among others: the document would not be the same again.
 _NOT_FROZEN = ("_links", "modelDocuments", "state", "version")
@@ -95,12 +96,15 @@ def _as_taken(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_contents(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The model without the bytes of its assets: a place that lists assets would print them."""
+    """The model without the bytes of its assets, and their addresses without credentials: a place may list assets."""
     assets = model.get("modelAssets")
     if not isinstance(assets, list):
         return dict(model)
-    described = [
-        {name: value for name, value in asset.items() if name not in _CONTENTS} if isinstance(asset, dict) else asset
-        for asset in assets
-    ]
-    return {**model, "modelAssets": described}
+    return {**model, "modelAssets": [_described(asset) if isinstance(asset, dict) else asset for asset in assets]}
+
+
+def _described(asset: Mapping[str, Any]) -> dict[str, Any]:
+    described = {name: value for name, value in asset.items() if name not in _CONTENTS}
+    if isinstance(address := described.get("fileUrl"), str):
+        described["fileUrl"] = without_credentials(address)
+    return described

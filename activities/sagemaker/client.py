@@ -9,15 +9,20 @@ import asyncio
 import contextvars
 import functools
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ReadTimeoutError, ResponseStreamingError
 from temporalio.exceptions import ApplicationError
+from urllib3.exceptions import HTTPError as TransportError
+from urllib3.exceptions import ReadTimeoutError as TransportTimeout
 
 from activities import errors
 from activities.errors import OutsideError
@@ -32,6 +37,11 @@ if TYPE_CHECKING:
 
 THREADS = 4
 TIMEOUT_SECONDS = 10.0
+TOTAL_SECONDS = 25.0
+"""The longest that the body of an answer may take; a server that sends drop by drop never exceeds the other limit."""
+
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+_PIECE = 64 * 1024
 MAX_MODELS = 20
 """How many different models of one configuration are looked at; SageMaker allows ten variants."""
 
@@ -75,11 +85,14 @@ class SageMakerClient:
             lambda api: api.describe_endpoint_config(EndpointConfigName=name),
             f"has no endpoint configuration {name!r} (create it, or start the run with the right endpoint_config_name)",
         )
-        self._insist(described.get("EndpointConfigName"), name, f"DescribeEndpointConfig {name[:100]}")
+        self._insist(described, "EndpointConfigName", name, f"DescribeEndpointConfig {name[:100]}")
         variants = [*described.get("ProductionVariants", []), *described.get("ShadowProductionVariants", [])]
         names = dict.fromkeys(variant["ModelName"] for variant in variants if variant.get("ModelName"))
         models = {model: await self._model(model, name) for model in list(names)[:MAX_MODELS]}
-        return endpoint_config(described, models, region=self._region, read_at=datetime.now(UTC))
+        try:
+            return endpoint_config(described, models, region=self._region, read_at=datetime.now(UTC))
+        except (KeyError, ValueError) as error:
+            raise errors.unexpected(failures.SYSTEM, f"DescribeEndpointConfig {name[:100]}", str(error)) from None
 
     async def endpoint_config_names(self, limit: int) -> list[str]:
         """The names of the newest endpoint configurations, at most a hundred."""
@@ -96,13 +109,14 @@ class SageMakerClient:
             lambda api: api.describe_model(ModelName=model),
             f"has no model {model!r}, which endpoint configuration {config!r} names (create the model again)",
         )
-        self._insist(described.get("ModelName"), model, f"DescribeModel {model}")
+        self._insist(described, "ModelName", model, f"DescribeModel {model}")
         return described
 
     @staticmethod
-    def _insist(answered: str | None, asked: str, call: str) -> None:
+    def _insist(described: Any, field: str, asked: str, call: str) -> None:
         """boto3 takes any page for an answer without fields; a configuration without variants would be made of it."""
-        if (answered or "").casefold() != asked.casefold():
+        answered = described.get(field) if isinstance(described, dict) else None
+        if str(answered).casefold() != asked.casefold():
             raise errors.unexpected(failures.SYSTEM, call, "it is not about what was asked for")
 
     async def _call(self, call: str, use: Callable[[Api], _T], missing: str) -> _T:
@@ -117,6 +131,9 @@ class SageMakerClient:
                 except failures.FAILURES as error:
                     observed.status = failures.http_status(error)
                     raise
+                except (AttributeError, TypeError, ValueError):
+                    # What is JSON and no object makes botocore stumble over its own reading.
+                    raise errors.unexpected(failures.SYSTEM, call, "it cannot be read") from None
                 observed.status = HTTPStatus.OK
                 return answer
         except failures.FAILURES as error:
@@ -145,4 +162,50 @@ class SageMakerClient:
                         max_pool_connections=THREADS,
                     ),
                 )
+                events: Any = self._api.meta.events
+                events.register("before-send.sagemaker", self._send)
             return self._api
+
+    def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        """Sends a request and reads the answer bounded in size and time, which botocore itself does not.
+
+        Raises:
+            ReadTimeoutError: the answer takes longer than `TOTAL_SECONDS`, drop by drop.
+            AnswerTooLargeError: it is larger than `MAX_ANSWER_BYTES`.
+            ResponseStreamingError: the connection breaks off.
+        """
+        # Left unread by botocore's session, which otherwise reads whatever comes.
+        request.stream_output = True
+        api: Any = self._api
+        answer = api._endpoint.http_session.send(request)
+        body, deadline = bytearray(), time.monotonic() + TOTAL_SECONDS
+        try:
+            while piece := answer.raw.read1(_PIECE, decode_content=True):
+                body += piece
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise AnswerTooLargeError(megabytes=MAX_ANSWER_BYTES // 1024**2)
+                if time.monotonic() > deadline:
+                    raise ReadTimeoutError(endpoint_url=request.url, error="drop by drop")
+        except TransportTimeout as error:
+            raise ReadTimeoutError(endpoint_url=request.url, error=error) from None
+        except TransportError as error:
+            raise ResponseStreamingError(error=error) from None
+        finally:
+            answer.raw.close()
+        return AWSResponse(answer.url, answer.status_code, answer.headers, _Read(bytes(body)))
+
+
+class AnswerTooLargeError(BotoCoreError):
+    """An answer is larger than any that describes a configuration."""
+
+    fmt = "it has more than {megabytes} MB"
+
+
+class _Read:
+    """A body that has been read, as botocore takes one from the network."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._body

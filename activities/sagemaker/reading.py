@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,28 @@ MAX_CHARACTERS = 1024
 """The longest address of model data that SageMaker takes."""
 
 MAX_FACTS_BYTES = 24 * 1024
+DIGEST_CHARACTERS = 24
 _NOT_COMPARED = {"created_at", "read_at", "serves_model", "fingerprint"}
+
+_OTHER = "other settings"
+_OF_THE_ANSWER = {"CreationTime", "ResponseMetadata"}
+_TOLD_OF_CONFIG = {
+    *_OF_THE_ANSWER,
+    *("EndpointConfigName", "EndpointConfigArn", "ProductionVariants", "ShadowProductionVariants", "KmsKeyId"),
+}
+_TOLD_OF_CAPTURE = {"EnableCapture", "InitialSamplingPercentage", "DestinationS3Uri"}
+_TOLD_OF_VARIANT = {"VariantName", "ModelName", "InstanceType", "InitialInstanceCount", "InitialVariantWeight"}
+_TOLD_OF_SERVERLESS = {"MemorySizeInMB", "MaxConcurrency"}
+# What AWS recommends about a model comes and goes without the model changing.
+_TOLD_OF_MODEL = {
+    *_OF_THE_ANSWER,
+    "ModelName",
+    "ModelArn",
+    "PrimaryContainer",
+    "Containers",
+    "DeploymentRecommendation",
+}
+_TOLD_OF_CONTAINER = {"Image", "ModelDataUrl", "ModelPackageName"}
 
 
 def endpoint_config(config: Answer, models: Mapping[str, Answer], *, region: str, read_at: datetime) -> EndpointConfig:
@@ -42,6 +63,10 @@ def endpoint_config(config: Answer, models: Mapping[str, Answer], *, region: str
         kms_key=_text(config, "KmsKeyId"),
         created_at=created.astimezone(UTC) if isinstance(created, datetime) else None,
         read_at=read_at,
+        other_settings=_digest(
+            _rest(config, _TOLD_OF_CONFIG | {"DataCaptureConfig"}),
+            _rest(config.get("DataCaptureConfig") or {}, _TOLD_OF_CAPTURE),
+        ),
         fingerprint="",
     )
     return facts.model_copy(update={"fingerprint": fingerprint(facts)})
@@ -74,7 +99,9 @@ def differences(approved: EndpointConfig, found: EndpointConfig) -> list[str]:
         return []
     before, after = dict(_statements(approved)), dict(_statements(found))
     said = [
-        f"{what}: {before.get(what) or 'none'} became {after.get(what) or 'none'}"
+        f"{what} changed"
+        if what.startswith(_OTHER)
+        else f"{what}: {before.get(what) or 'none'} became {after.get(what) or 'none'}"
         for what in dict.fromkeys([*before, *after])
         if before.get(what) != after.get(what)
     ]
@@ -101,17 +128,20 @@ def _statements(config: EndpointConfig) -> Iterator[tuple[str, str]]:
     yield "ARN", config.arn
     yield "data capture", capture(config)
     yield "KMS key", config.kms_key
+    yield f"{_OTHER} of it", config.other_settings
     for variant in config.variants:
         label = f"variant {variant.name}"
         yield f"model of {label}", variant.model_arn or variant.model_name
         yield f"capacity of {label}", capacity(variant)
         yield f"weight of {label}", "" if variant.weight is None else f"{variant.weight:g}"
         yield f"role of {label}", "shadow" if variant.shadow else "production"
+        yield f"{_OTHER} of {label} or its model", variant.other_settings
         for number, container in enumerate(variant.containers, start=1):
             part = f"container {number} of {label}"
             yield f"image of {part}", container.image
             yield f"model data of {part}", container.model_data_url
             yield f"model package of {part}", container.model_package
+            yield f"{_OTHER} of {part}", container.other_settings
 
 
 def _variants(config: Answer, models: Mapping[str, Answer]) -> Iterator[Variant]:
@@ -133,6 +163,11 @@ def _variant(variant: Answer, model: Answer, shadow: bool) -> Variant:
         weight=None if weight is None else float(weight),
         serverless=_serverless(serverless) if serverless else None,
         shadow=shadow,
+        other_settings=_digest(
+            _rest(variant, _TOLD_OF_VARIANT | {"ServerlessConfig"}),
+            _rest(serverless or {}, _TOLD_OF_SERVERLESS),
+            _rest(model, _TOLD_OF_MODEL),
+        ),
     )
 
 
@@ -149,6 +184,8 @@ def _container(container: Answer) -> Container:
         image=_text(container, "Image"),
         model_data_url=_text(container, "ModelDataUrl") or _text(source, "S3Uri"),
         model_package=_text(container, "ModelPackageName"),
+        multi_model=container.get("Mode") == "MultiModel",
+        other_settings=_digest(_rest(container, _TOLD_OF_CONTAINER)),
     )
 
 
@@ -164,6 +201,17 @@ def _data_capture(found: Answer | None) -> DataCapture | None:
         percentage=found.get("InitialSamplingPercentage"),
         destination=_text(found, "DestinationS3Uri"),
     )
+
+
+def _rest(answer: Answer, told: Set[str]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name not in told and value}
+
+
+def _digest(*rests: Mapping[str, Any]) -> str:
+    """A name for settings that may hold secrets, as variables of a container do; empty where there are none."""
+    if not any(rests):
+        return ""
+    return hashlib.sha256(json.dumps(rests, sort_keys=True, default=str).encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 
 def _text(answer: Answer, name: str) -> str:

@@ -10,6 +10,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+OTHER_SETTINGS = Field(
+    default="", description="digest of all that is not told here, such as environment, role and network; empty: nothing"
+)
+
 
 class Container(BaseModel):
     """One container of a SageMaker model: what runs, and the model it loads."""
@@ -17,6 +21,8 @@ class Container(BaseModel):
     image: str = ""
     model_data_url: str = ""
     model_package: str = Field(default="", description="ARN (ModelPackageName), in place of image and data")
+    multi_model: bool = Field(default=False, description="loads any model whose data lies under `model_data_url`")
+    other_settings: str = OTHER_SETTINGS
 
 
 class Serverless(BaseModel):
@@ -41,6 +47,7 @@ class Variant(BaseModel):
     weight: float | None = Field(default=None, description="share of the traffic (InitialVariantWeight)")
     serverless: Serverless | None = None
     shadow: bool = Field(default=False, description="gets a copy of the traffic and answers nobody")
+    other_settings: str = OTHER_SETTINGS
 
 
 class DataCapture(BaseModel):
@@ -62,6 +69,7 @@ class EndpointConfig(BaseModel):
     kms_key: str = Field(default="", description="encrypts the storage of the instances; empty: AWS's own key")
     created_at: datetime | None = None
     read_at: datetime
+    other_settings: str = OTHER_SETTINGS
     serves_model: bool | None = Field(
         default=None, description="whether a variant is recognised as the model; None: nobody looked"
     )

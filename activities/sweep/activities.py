@@ -95,8 +95,7 @@ class SweepActivities:
                 # What Jira refuses for one batch it may do for the next; a Jira that is away is not asked further.
                 if not error.non_retryable:
                     raise
-                activity.logger.error("A batch of the sweep was refused: %s", error.message)
-                report.unread = [*report.unread, error.message][:MAX_REPORTED]
+                _note(error, report)
         meter = activity.metric_meter()
         metrics.count(meter, metrics.SWEEPS)
         metrics.count(meter, metrics.SWEEP_SIGNALS, report.signals)
@@ -119,8 +118,13 @@ class SweepActivities:
         sightings = (await self._jira.sight_tickets(SightingsRequest(keys=list(batch)))).tickets
         for sighting in sightings:
             await self._tell(batch[sighting.key], sighting, report)
-        closed = await self._jira.close_duplicate_tickets(DuplicateSearchRequest(waiting=_labels(sightings)))
-        report.duplicates_closed = [*report.duplicates_closed, *closed.keys][:MAX_REPORTED]
+        try:
+            closed = await self._jira.close_duplicate_tickets(DuplicateSearchRequest(waiting=_labels(sightings)))
+        except ApplicationError as error:
+            # Duplicates can wait for the next sweep; the people who decided in the next batch should not.
+            _note(error, report)
+        else:
+            report.duplicates_closed = [*report.duplicates_closed, *closed.keys][:MAX_REPORTED]
 
     async def _tell(self, workflow_id: str, sighting: Sighting, report: SweepReport) -> None:
         if sighting.missing:
@@ -188,6 +192,11 @@ class SweepActivities:
             activity.logger.error("Run %s fails, and nobody could be told: %s", run.id, error.message)
             return False
         return True
+
+
+def _note(error: ApplicationError, report: SweepReport) -> None:
+    activity.logger.error("A part of the sweep failed: %s", error.message)
+    report.unread = [*report.unread, error.message][:MAX_REPORTED]
 
 
 def _labels(sightings: list[Sighting]) -> dict[str, str]:

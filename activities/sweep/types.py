@@ -15,7 +15,7 @@ class SweepReport(BaseModel):
         default=0, description="tickets that are decided or missing; the server drops what a run was told before"
     )
     missing: list[str] = Field(default_factory=list, description="keys of tickets nobody can see, at most 100")
-    unread: list[str] = Field(default_factory=list, description="what Jira refused, one line a batch, at most 100")
+    unread: list[str] = Field(default_factory=list, description="what Jira refused or could not do, at most 100")
     duplicates_closed: list[str] = Field(default_factory=list, description="keys, at most 100")
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from temporalio.client import Client
 
 from activities.jira.connection import JiraConnection
@@ -33,7 +33,8 @@ from console.checks.sagemaker import not_configured, sagemaker_section
 from console.checks.temporal import temporal_section
 from console.stack import AWS_KEYS, read_running, stack_settings
 from worker.connection import connect, server_is_named
-from worker.settings import PREFIX, RelaySettings, Settings, SettingsError, load_settings
+from worker.settings import RelaySettings, Settings, SettingsError, given_variables, load_settings
+from worker.settings_faults import LEVEL, PREFIX
 
 TEMPORAL_PATIENCE = timedelta(seconds=8)
 RELAY_TIMEOUT_SECONDS = 8.0
@@ -51,14 +52,14 @@ class Installation:
     Attributes:
         temporal: address of a local stack's Temporal; empty: as the settings say.
         aws_keys: access key and secret of a local stack; None: AWS's own chain.
-        faults: what is wrong with the settings, one line each; then no system's settings are known.
+        faults: what is wrong with the settings, one line each; the systems whose own settings are at fault are None.
     """
 
     temporal: str = ""
     modelop: ModelOpSettings | None = None
     jira: JiraSettings | None = None
-    relay: RelaySettings = field(default_factory=RelaySettings)
-    sagemaker: SageMakerSettings = field(default_factory=SageMakerSettings)
+    relay: RelaySettings | None = None
+    sagemaker: SageMakerSettings | None = None
     aws_keys: tuple[str, str] | None = None
     faults: Sequence[str] = ()
 
@@ -79,16 +80,8 @@ def find_installation(directory: Path) -> Installation:
         try:
             return _installation(load_settings())
         except SettingsError as error:
-            return Installation(faults=str(error).splitlines())
-    given = stack_settings(running)
-    return Installation(
-        temporal=running.addresses.temporal,
-        modelop=_section(given, "MODELOP", ModelOpSettings),
-        jira=_section(given, "JIRA", JiraSettings),
-        relay=_section(given, "RELAY", RelaySettings),
-        sagemaker=_section(given, "SAGEMAKER", SageMakerSettings),
-        aws_keys=AWS_KEYS,
-    )
+            return _as_far_as_usable(str(error).splitlines())
+    return replace(_sections_of(stack_settings(running)), temporal=running.addresses.temporal, aws_keys=AWS_KEYS)
 
 
 @asynccontextmanager
@@ -106,7 +99,16 @@ async def sections(installation: Installation, wanted: Wanted) -> AsyncIterator[
 
 def _settings_section(installation: Installation) -> Iterator[Section]:
     for line in installation.faults:
-        yield Section(first=Check(_SETTINGS, partial(_rows, failed(_SETTINGS, line, "see docs/settings.md"))))
+        yield Section(first=Check(_SETTINGS, partial(_same, [failed(_SETTINGS, line, "see docs/settings.md")])))
+
+
+def _as_far_as_usable(faults: Sequence[str]) -> Installation:
+    """One system's faulty settings say nothing about the others."""
+    try:
+        given = given_variables()
+    except SettingsError:
+        return Installation(faults=faults)
+    return replace(_sections_of(given), faults=faults)
 
 
 def _jira(installation: Installation, resources: AsyncExitStack) -> Iterator[Section]:
@@ -119,20 +121,22 @@ def _jira(installation: Installation, resources: AsyncExitStack) -> Iterator[Sec
 
 
 def _modelop(installation: Installation, wanted: Wanted, resources: AsyncExitStack) -> Iterator[Section]:
+    activities = None
     if installation.modelop is None:
         yield _not_looked_at("ModelOp Center")
-        yield _not_looked_at(ENDPOINT)
-        return
-    client = ModelOpClient(installation.modelop)
-    resources.push_async_callback(client.aclose)
-    activities = ModelOpActivities(client, installation.modelop, Links())
-    yield modelop_section(client, activities, wanted.model_id)
+    else:
+        client = ModelOpClient(installation.modelop)
+        resources.push_async_callback(client.aclose)
+        activities = ModelOpActivities(client, installation.modelop, Links())
+        yield modelop_section(client, activities, wanted.model_id)
     yield _sagemaker(installation, wanted, activities, resources)
 
 
 def _sagemaker(
-    installation: Installation, wanted: Wanted, modelop: ModelOpActivities, resources: AsyncExitStack
+    installation: Installation, wanted: Wanted, modelop: ModelOpActivities | None, resources: AsyncExitStack
 ) -> Section:
+    if installation.sagemaker is None:
+        return _not_looked_at(ENDPOINT)
     if not installation.sagemaker.region:
         return not_configured()
     # Loaded only here, as in the worker: no other command should wait for boto3.
@@ -141,7 +145,9 @@ def _sagemaker(
     )
     resources.push_async_callback(client.aclose)
 
-    async def known_as() -> Sequence[str]:
+    async def known_as() -> Sequence[str] | None:
+        if modelop is None:
+            return None
         return (await modelop.read_business_model(ModelRequest(model_id=wanted.model_id or ""))).known_as
 
     return sagemaker_section(
@@ -154,23 +160,27 @@ def _sagemaker(
 
 def _relay(installation: Installation, wanted: Wanted, resources: AsyncExitStack) -> Section:
     settings = installation.relay
+    if settings is None:
+        return _not_looked_at("Relay", "Relay signature")
     host = LOOPBACK if settings.host in ANYWHERE else settings.host
     # No proxy of the environment stands between this machine and its own relay.
     http = httpx.AsyncClient(timeout=RELAY_TIMEOUT_SECONDS, trust_env=bool(wanted.relay_url))
     resources.push_async_callback(http.aclose)
-    return relay_section(http, wanted.relay_url or f"http://{host}:{settings.port}", settings.secrets)
+    ours = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return relay_section(http, wanted.relay_url or ours, settings.secrets)
 
 
 async def _connect(installation: Installation) -> Client:
     return await connect(patience=TEMPORAL_PATIENCE, address=installation.temporal)
 
 
-async def _rows(row: Row) -> list[Row]:
-    return [row]
+async def _same(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows
 
 
-def _not_looked_at(name: str) -> Section:
-    return Section(first=Check(name, partial(_rows, skipped(name, "the settings are not usable"))))
+def _not_looked_at(*names: str) -> Section:
+    rows = [skipped(name, "not checked because the settings are not usable") for name in names]
+    return Section(first=Check(names[0], partial(_same, rows)))
 
 
 def _installation(settings: Settings) -> Installation:
@@ -179,10 +189,39 @@ def _installation(settings: Settings) -> Installation:
     )
 
 
-def _section(given: Mapping[str, str], name: str, shape: type[Shape]) -> Shape:
-    """One section of the settings out of variables, which hold lists and objects as JSON."""
-    prefix = f"{PREFIX}{name}__"
-    values = {key.removeprefix(prefix).lower(): value for key, value in given.items() if key.startswith(prefix)}
-    return shape.model_validate(
-        {key: json.loads(value) if value.startswith(("[", "{")) else value for key, value in values.items()}
+def _sections_of(given: Mapping[str, str]) -> Installation:
+    """The settings of each system out of variables, those left out that are not usable."""
+    return Installation(
+        modelop=_section(given, "MODELOP", ModelOpSettings),
+        jira=_section(given, "JIRA", JiraSettings),
+        relay=_section(given, "RELAY", RelaySettings),
+        sagemaker=_section(given, "SAGEMAKER", SageMakerSettings),
     )
+
+
+def _section(given: Mapping[str, str], name: str, shape: type[Shape]) -> Shape | None:
+    try:
+        return shape.model_validate(_values(given, f"{PREFIX}{name}{LEVEL}"))
+    # A text where a section should be has no levels below it.
+    except (ValidationError, AttributeError, TypeError):
+        return None
+
+
+def _values(given: Mapping[str, str], prefix: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in given.items():
+        if variable.upper().startswith(prefix):
+            *levels, last = variable.upper().removeprefix(prefix).lower().split(LEVEL)
+            place = values
+            for level in levels:
+                place = place.setdefault(level, {})
+            place[last] = _value(text)
+    return values
+
+
+def _value(text: str) -> Any:
+    """Lists and objects are written as JSON; a password may begin as they do."""
+    try:
+        return json.loads(text) if text.startswith(("[", "{")) else text
+    except ValueError:
+        return text

@@ -5,6 +5,7 @@ Every call only reads, and none needs an administrator's right.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import OutsideError
+from activities.errors import OutsideError, unexpected
 from activities.jira.answers import Status as JiraStatus
 from activities.jira.answers import Transitions, User
 from activities.jira.connection import Edition, JiraConnection, get, post
@@ -23,6 +24,9 @@ from console.checks.examination import Check, Row, Section, failed, ok, skipped,
 
 LABEL = "sagemaker-mlc"
 FIELDS_OF_OURS = {"project", "issuetype", "summary", "description", "labels"}
+FILLED_BY_JIRA = {"reporter"}
+"""Where nobody is given, Jira takes whoever asks, although Data Center calls the field mandatory without a default."""
+
 SMALLEST_UPLOAD = 2 * 1024 * 1024
 """Room for a review document of a model with hundreds of features."""
 
@@ -30,8 +34,11 @@ NEEDED = ("BROWSE_PROJECTS", "CREATE_ISSUES", "ADD_COMMENTS", "CREATE_ATTACHMENT
 EXTRAS = ("EDIT_ISSUES", "LINK_ISSUES")
 """Without these a ticket lacks its link to the run, and nothing else."""
 
+VARIABLES = {Gate.PIA: "PIA", Gate.TEST_FAILURE: "TEST_FAILURE", Gate.RESULTS: "RESULTS", Gate.PRODUCTION: "PRODUCTION"}
+"""What the settings call a gate."""
+
 _PAGE_SIZE = 100
-_NEWEST_TICKETS = 20
+_NEWEST_ISSUES = 20
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,31 @@ def jira_section(connection: JiraConnection, settings: JiraSettings) -> Section:
     """All checks on Jira."""
     checks = JiraChecks(connection, settings)
     projects = dict.fromkeys(kind.project for kind in checks.kinds.values())
-    kinds = dict.fromkeys(checks.kinds.values())
     return Section(
         first=Check("Jira", checks.sign_in),
+        others=[Check("Jira attachments", checks.attachments), *(_project_section(checks, key) for key in projects)],
+    )
+
+
+def _project_section(checks: JiraChecks, key: str) -> Section:
+    kinds = dict.fromkeys(kind for kind in checks.kinds.values() if kind.project == key)
+    return Section(
+        first=Check(f"Jira project {key}", partial(checks.project, key)),
         others=[
-            *(Check(f"Jira project {key}", partial(checks.project, key)) for key in projects),
-            *(Check(f"Jira permissions in {key}", partial(checks.permissions, key)) for key in projects),
-            Check("Jira attachments", checks.attachments),
-            *(Check(f"Jira ticket of {gate}", partial(checks.ticket, gate)) for gate in checks.kinds),
-            *(Check(f"Jira statuses of {kind}", partial(checks.statuses, kind)) for kind in kinds),
-            *(Check(f"Jira moves of {kind}", partial(checks.moves, kind)) for kind in kinds),
+            Check(f"Jira permissions in {key}", partial(checks.permissions, key)),
+            *(_kind_section(checks, kind) for kind in kinds),
+        ],
+    )
+
+
+def _kind_section(checks: JiraChecks, kind: Kind) -> Section:
+    gates = [gate for gate, of_gate in checks.kinds.items() if of_gate == kind]
+    return Section(
+        first=Check(f"Jira issue type {kind}", partial(checks.issue_type, kind)),
+        others=[
+            *(Check(f"Jira ticket of {gate}", partial(checks.ticket, gate)) for gate in gates),
+            Check(f"Jira statuses of {kind}", partial(checks.statuses, kind)),
+            Check(f"Jira moves of {kind}", partial(checks.moves, kind)),
         ],
     )
 
@@ -70,12 +92,15 @@ class JiraChecks:
         self._connection = connection
         self._settings = settings
         self.kinds = {gate: self._kind(gate) for gate in Gate}
+        self._type_ids: dict[Kind, str] = {}
 
     async def sign_in(self) -> list[Row]:
         """It answers, and takes our credentials."""
         edition = await self._connection.edition()
         info = await self._get("serverInfo")
         me = User.model_validate(await self._get("myself"))
+        if not me.account_id:
+            raise unexpected("Jira", "GET myself", "it names no account")
         return [ok("Jira", f"{edition} {info.get('version', '')}, signed in as {me.display_name} ({me.account_id})")]
 
     async def project(self, key: str) -> list[Row]:
@@ -90,7 +115,7 @@ class JiraChecks:
             return [failed(name, "there is no such project, or the service account may not see it", remedy)]
         if found.get("archived"):
             return [failed(name, "the project is archived", "restore it, or name another one")]
-        return [ok(name, str(found.get("name", key)))]
+        return [ok(name, str(found["name"]))]
 
     async def permissions(self, key: str) -> list[Row]:
         """The service account may do what the process does."""
@@ -112,7 +137,7 @@ class JiraChecks:
         """Documents can be attached, and are not too large."""
         name = "Jira attachments"
         answer = await self._get("attachment/meta")
-        if not answer.get("enabled"):
+        if not answer["enabled"]:
             return [failed(name, "attachments are switched off", "switch them on in Jira's system settings")]
         limit = int(answer.get("uploadLimit") or 0)
         if 0 < limit < SMALLEST_UPLOAD:
@@ -120,17 +145,25 @@ class JiraChecks:
             return [warning(name, found, f"raise the limit to {SMALLEST_UPLOAD:,} bytes or more")]
         return [ok(name, f"on, up to {limit:,} bytes")]
 
-    async def ticket(self, gate: Gate) -> list[Row]:
-        """A ticket of a gate can be opened: its issue type is there, and every mandatory field is given."""
-        name, kind = f"Jira ticket of {gate}", self.kinds[gate]
+    async def issue_type(self, kind: Kind) -> list[Row]:
+        """The service account can create issues of this type."""
+        name = f"Jira issue type {kind}"
         offered = await self._pages(f"issue/createmeta/{quote(kind.project, safe='')}/issuetypes")
-        type_id = next((each["id"] for each in offered if each.get("name") == kind.issue_type), None)
-        if type_id is None:
-            names = ", ".join(str(each.get("name")) for each in offered) or "none"
-            found = f"the service account cannot create {kind}; it can create: {names}"
-            return [failed(name, found, "correct MLC_JIRA__ISSUE_TYPE, or grant Create Issues")]
-        fields = await self._pages(f"issue/createmeta/{quote(kind.project, safe='')}/issuetypes/{type_id}")
-        return [self._screen_row(name, kind, fields, self._settings.gates.of(gate))]
+        # A sub-task needs a parent, which a ticket of ours has not.
+        ids = {str(each.get("name")): str(each["id"]) for each in offered if not each.get("subtask")}
+        if kind.issue_type not in ids:
+            found = f"the service account cannot create {kind}; it can create: {', '.join(ids) or 'nothing'}"
+            return [
+                failed(name, found, "correct MLC_JIRA__ISSUE_TYPE (or …GATES__…__ISSUE_TYPE), or grant Create Issues")
+            ]
+        self._type_ids[kind] = ids[kind.issue_type]
+        return [ok(name, "can be created")]
+
+    async def ticket(self, gate: Gate) -> list[Row]:
+        """A ticket of a gate can be opened: every mandatory field is given, and every field of ours is there."""
+        kind = self.kinds[gate]
+        path = f"issue/createmeta/{quote(kind.project, safe='')}/issuetypes/{quote(self._type_ids[kind], safe='')}"
+        return [self._screen_row(gate, await self._pages(path))]
 
     async def statuses(self, kind: Kind) -> list[Row]:
         """Every configured status is in the workflow of the issue type."""
@@ -156,50 +189,57 @@ class JiraChecks:
         return [ok(name, ", ".join(dict.fromkeys(wanted)))]
 
     async def moves(self, kind: Kind) -> list[Row]:
-        """From the status of an open ticket of ours, every verdict is one move away.
+        """From the status of an open ticket, every verdict is one move away.
 
-        Workflows tell their moves only for an issue; before the first ticket there is none to look at.
+        Workflows tell their moves only for an issue; where there is none that is open there is nothing to look at.
         """
         name = f"Jira moves of {kind}"
-        key = await self._open_ticket(kind)
-        if key is None:
-            return [skipped(name, "no open ticket to look at yet")]
-        answer = Transitions.model_validate(await self._get(f"issue/{key}/transitions"))
+        issue = await self._open_issue(kind)
+        if issue is None:
+            return [skipped(name, f"there is no open {kind} to look at", "look again when the first ticket is open")]
+        answer = Transitions.model_validate(await self._get(f"issue/{quote(issue['key'], safe='')}/transitions"))
         reachable = {transition.to.name.casefold() for transition in answer.transitions}
         settings = self._settings
-        ways = {"yes": settings.done_statuses, "no": settings.rejected_statuses, "close": [settings.close_status]}
-        blocked = [
-            " or ".join(names) for names in ways.values() if not any(n.strip().casefold() in reachable for n in names)
-        ]
-        if blocked:
-            found = f"{key} cannot be moved by the service account to {', '.join(dict.fromkeys(blocked))}"
-            return [warning(name, found, "add the transition, or check its conditions for those who decide")]
-        ends = dict.fromkeys(" or ".join(names) for names in ways.values())
-        return [ok(name, f"{key} can be moved to {', '.join(ends)}")]
+        ways = (settings.done_statuses, settings.rejected_statuses, [settings.close_status])
+        ends = dict.fromkeys(" or ".join(names) for names in ways)
+        shut = dict.fromkeys(
+            " or ".join(names) for names in ways if not any(each.strip().casefold() in reachable for each in names)
+        )
+        where = f"{issue['key']} ({issue['fields']['status']['name']})"
+        if shut:
+            found = f"{where} cannot be moved by the service account to {', '.join(shut)}"
+            remedy = "add the transition to the workflow, or see that its conditions let those move it who decide"
+            return [warning(name, found, remedy)]
+        return [ok(name, f"{where} can be moved to {', '.join(ends)}")]
 
-    async def _open_ticket(self, kind: Kind) -> str | None:
-        jql = f'labels = "{LABEL}" AND project = "{kind.project}" ORDER BY created DESC'
+    async def _open_issue(self, kind: Kind) -> Mapping[str, Any] | None:
+        """The newest open ticket of ours, or else whatever else of its kind is open."""
+        ours = f"labels = {_quoted(LABEL)} AND "
+        of_kind = f"project = {_quoted(kind.project)} AND issuetype = {_quoted(kind.issue_type)}"
         path = "search/jql" if await self._connection.edition() is Edition.CLOUD else "search"
-        body = {"jql": jql, "fields": ["status", "issuetype"], "maxResults": _NEWEST_TICKETS}
-        answer = await self._connection.call(f"POST {path}", lambda client: post(client, path, body))
-        for issue in answer["issues"]:
-            fields = issue["fields"]
-            of_kind = fields.get("issuetype", {}).get("name", kind.issue_type) == kind.issue_type
-            if of_kind and JiraStatus.model_validate(fields["status"]).category.key != "done":
-                return str(issue["key"])
+        for jql in (ours + of_kind, of_kind):
+            body = {"jql": f"{jql} ORDER BY created DESC", "fields": ["status"], "maxResults": _NEWEST_ISSUES}
+            answer = await self._connection.call(f"POST {path}", partial(post, path=path, body=body))
+            for issue in answer["issues"]:
+                # A category has another name in every language, so that a search cannot name it.
+                if JiraStatus.model_validate(issue["fields"]["status"]).category.key != "done":
+                    found: Mapping[str, Any] = issue
+                    return found
         return None
 
-    def _screen_row(self, name: str, kind: Kind, fields: Sequence[Mapping[str, Any]], gate: GateSettings) -> Row:
-        ours = FIELDS_OF_OURS | gate.fields.keys() | set(_optional(gate))
+    def _screen_row(self, gate: Gate, fields: Sequence[Mapping[str, Any]]) -> Row:
+        name, kind, settings = f"Jira ticket of {gate}", self.kinds[gate], self._settings.gates.of(gate)
+        ours = FIELDS_OF_OURS | settings.fields.keys() | set(_optional(settings))
         required = [each for each in fields if each.get("required") and not each.get("hasDefaultValue")]
-        missing = [f"{each['fieldId']} ({each.get('name')})" for each in required if each["fieldId"] not in ours]
+        given = ours | FILLED_BY_JIRA
+        missing = [f"{each['fieldId']} ({each.get('name')})" for each in required if each["fieldId"] not in given]
         if missing:
-            remedy = "give them with MLC_JIRA__GATES__<GATE>__FIELDS, or make them optional"
+            remedy = f"give them with MLC_JIRA__GATES__{VARIABLES[gate]}__FIELDS, or make them optional in Jira"
             return failed(name, f"{kind} requires fields that are not given: {', '.join(missing)}", remedy)
-        shown = {each["fieldId"] for each in fields}
-        absent = sorted(each for each in ours if each not in shown)
+        absent = sorted(ours - {each["fieldId"] for each in fields})
         if absent:
-            return failed(name, f"not on the create screen of {kind}: {', '.join(absent)}", "add them to that screen")
+            found = f"not on the create screen of {kind}: {', '.join(absent)}"
+            return failed(name, found, "add them to that screen in Jira")
         return ok(name, f"{kind}, all {len(required)} required fields are given")
 
     async def _pages(self, path: str) -> list[dict[str, Any]]:
@@ -207,9 +247,10 @@ class JiraChecks:
         entries: list[dict[str, Any]] = []
         while True:
             page = await self._get(path, startAt=len(entries), maxResults=_PAGE_SIZE)
-            found: list[Any] = next(
-                (page[each] for each in ("values", "issueTypes", "fields", "results") if each in page), []
-            )
+            lists = [page[each] for each in ("values", "issueTypes", "fields", "results") if each in page]
+            if not lists:
+                raise unexpected("Jira", f"GET {path}", "there is no list in it")
+            found: list[Any] = lists[0]
             entries += found
             if not found or len(entries) >= page.get("total", 0):
                 return entries
@@ -224,6 +265,11 @@ class JiraChecks:
     def _assigns_in(self, project: str) -> bool:
         gates = [gate for gate, kind in self.kinds.items() if kind.project == project]
         return any(self._settings.gates.of(gate).assignee for gate in gates)
+
+
+def _quoted(text: str) -> str:
+    """A text as JQL takes it, which escapes as JSON does."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _optional(gate: GateSettings) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from temporalio.exceptions import ApplicationError
 
@@ -10,24 +11,24 @@ from activities.errors import OutsideError
 from activities.modelop import rest
 from activities.modelop.activities import ModelOpActivities
 from activities.modelop.client import ModelOpClient
-from activities.modelop.types import ModelRequest, PrerequisitesRequest
+from activities.modelop.types import ModelRequest, Prerequisite, PrerequisitesRequest
 from console.checks.examination import Check, Row, Section, failed, ok, split_remedy, warning
 
 MODEL_TYPE = "SAGEMAKER"
-ADVISORY = "advisory"
+BUSINESS_MODEL = "Business model"
+ASSETS = ("Baseline data", "Comparator data")
+IN_PRODUCTION = "Deployed in production before (advisory)"
 
 
 def modelop_section(client: ModelOpClient, activities: ModelOpActivities, model_id: str | None) -> Section:
     """All checks on ModelOp Center; those of a model only where one is named."""
     checks = ModelOpChecks(client, activities)
-    of_model = [
-        Check("Business model", lambda: checks.model(model_id or "")),
-        Check("Model's prerequisites", lambda: checks.prerequisites(model_id or "")),
-    ]
-    return Section(
-        first=Check("ModelOp Center", checks.sign_in),
-        others=[Check("Standard Risk Tests", checks.risk_tests), *(of_model if model_id else [])],
-    )
+    others: list[Check | Section] = [Check("Standard Risk Tests", checks.risk_tests)]
+    if model_id:
+        first, *more = (*ASSETS, IN_PRODUCTION)
+        prerequisites = Check(first, partial(checks.prerequisites, model_id), more)
+        others.append(Section(Check(BUSINESS_MODEL, partial(checks.model, model_id)), [prerequisites]))
+    return Section(first=Check("ModelOp Center", checks.sign_in), others=others)
 
 
 class ModelOpChecks:
@@ -49,7 +50,7 @@ class ModelOpChecks:
 
     async def model(self, model_id: str) -> list[Row]:
         """The business model is there, and is one that this process implements."""
-        name = "Business model"
+        name = BUSINESS_MODEL
         try:
             model = await self._activities.read_business_model(ModelRequest(model_id=model_id))
         except ApplicationError as error:
@@ -64,13 +65,18 @@ class ModelOpChecks:
     async def prerequisites(self, model_id: str) -> Sequence[Row]:
         """The model has what its tests need."""
         found = await self._activities.check_prerequisites(PrerequisitesRequest(model_id=model_id))
-        rows = []
-        for item in found.items[:2] + found.items[4:]:
-            if item.found:
-                rows.append(ok(item.name, item.detail))
-            elif ADVISORY in item.name:
-                rows.append(warning(item.name, item.detail, "nothing to do for a first implementation"))
-            else:
-                said, remedy = split_remedy(item.detail)
-                rows.append(failed(item.name, said, remedy or "add it in ModelOp Center"))
-        return rows
+        items = {item.name: item for item in found.items}
+        return [*(_asset_row(items[name]) for name in ASSETS), _advisory_row(items[IN_PRODUCTION])]
+
+
+def _asset_row(item: Prerequisite) -> Row:
+    if item.found:
+        return ok(item.name, item.detail)
+    said, remedy = split_remedy(item.detail)
+    return failed(item.name, said, remedy or "add it to the model in ModelOp Center")
+
+
+def _advisory_row(item: Prerequisite) -> Row:
+    if item.found:
+        return ok(item.name, item.detail)
+    return warning(item.name, item.detail, "nothing to do for a first implementation")

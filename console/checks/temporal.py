@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.deployment.v1 import WorkerDeploymentOptions, WorkerDeploymentVersion
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
@@ -17,6 +19,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from console.checks.examination import Check, Row, Section, failed, ok, warning
+from worker.search_attributes import mistyped_search_attributes
 from workflows.contract import SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID, TASK_QUEUE
 
 LEAST_RETENTION = timedelta(days=30)
@@ -28,6 +31,7 @@ _WORK = {
     TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW: "workflows",
     TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY: "activities",
 }
+_CURRENT = "make them current with `temporal worker deployment set-current-version`, see docs/upgrading.md"
 _SETUP = "run `mlc setup`, or have an administrator register them"
 
 
@@ -78,14 +82,14 @@ class TemporalChecks:
         listed = await self._client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=self._client.namespace), timeout=RPC_TIMEOUT
         )
-        found = dict(listed.custom_attributes)
-        missing = [key.name for key in SEARCH_ATTRIBUTES if key.name not in found]
+        missing = [key.name for key in SEARCH_ATTRIBUTES if key.name not in listed.custom_attributes]
         if missing:
             return [failed(name, f"not registered: {', '.join(missing)}", _SETUP)]
-        wrong = [key.name for key in SEARCH_ATTRIBUTES if found[key.name] != int(key.indexed_value_type)]
-        if wrong:
-            types = ", ".join(f"{each} is {IndexedValueType.Name(found[each])}" for each in wrong)
-            return [failed(name, f"registered with another type: {types}", "remove them, then run `mlc setup`")]
+        if mistyped := await mistyped_search_attributes(self._client):
+            types = ", ".join(f"{each} is {found}" for each, found in mistyped.items())
+            return [
+                failed(name, f"registered with another type: {types}", "run `mlc setup`, which says how to mend it")
+            ]
         return [ok(name, ", ".join(key.name for key in SEARCH_ATTRIBUTES))]
 
     async def schedule(self) -> list[Row]:
@@ -100,20 +104,24 @@ class TemporalChecks:
         if described.schedule.state.paused:
             note = described.schedule.state.note or "no note says why"
             return [warning(name, f"paused: {note}", f"`temporal schedule toggle --unpause -s {SWEEP_SCHEDULE_ID}`")]
-        every = " and ".join(f"{interval.every}" for interval in described.schedule.spec.intervals)
-        return [ok(name, f"runs every {every} (h:mm:ss)")]
+        every = " and ".join(_spoken(interval.every) for interval in described.schedule.spec.intervals)
+        return [ok(name, f"runs every {every}")]
 
     async def worker(self) -> list[Row]:
-        """Somebody works: workflows and activities of our task queue are asked for."""
+        """Somebody works: workflows and activities of our task queue are asked for, by workers that are given some."""
         name = "Worker"
-        workers = [await self._pollers(kind) for kind in _WORK]
-        if not all(workers):
-            idle = [work for work, found in zip(_WORK.values(), workers, strict=True) if not found]
+        queues = {work: await self._queue(kind) for kind, work in _WORK.items()}
+        if idle := [work for work, queue in queues.items() if not queue.pollers]:
             found = f"nobody asks for {' and '.join(idle)} of task queue {TASK_QUEUE}"
             return [failed(name, found, "start a worker with `mlc worker`, or see why it does not run")]
-        return [ok(name, f"{len(set.union(*workers))} at work on task queue {TASK_QUEUE}")]
+        for queue in queues.values():
+            if not queue.served:
+                found = f"work is for workers of {queue.current}; those that ask are of {', '.join(queue.versions)}"
+                return [failed(name, found, _CURRENT)]
+        workers = set[str]().union(*(queue.served for queue in queues.values()))
+        return [ok(name, f"{len(workers)} at work on task queue {TASK_QUEUE}")]
 
-    async def _pollers(self, kind: TaskQueueType.ValueType) -> set[str]:
+    async def _queue(self, kind: TaskQueueType.ValueType) -> _Queue:
         described = await self._client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(
                 namespace=self._client.namespace,
@@ -123,9 +131,49 @@ class TemporalChecks:
             timeout=RPC_TIMEOUT,
         )
         recently = datetime.now(UTC) - POLLED_WITHIN
-        return {p.identity for p in described.pollers if p.last_access_time.ToDatetime(UTC) >= recently}
+        return _Queue(
+            current=_version(described.versioning_info.current_deployment_version),
+            pollers={
+                poller.identity: _version(poller.deployment_options)
+                for poller in described.pollers
+                if poller.last_access_time.ToDatetime(UTC) >= recently
+            },
+        )
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """Which version of the worker deployment gets the work of a task queue, and who asks for it.
+
+    Attributes:
+        current: the version that gets it.
+        pollers: the version of each worker by the worker's identity.
+    """
+
+    current: str
+    pollers: Mapping[str, str]
+
+    @property
+    def served(self) -> set[str]:
+        """The workers that are given work."""
+        return {identity for identity, version in self.pollers.items() if version == self.current}
+
+    @property
+    def versions(self) -> Sequence[str]:
+        """The versions of all that ask, each once."""
+        return sorted(set(self.pollers.values()))
+
+
+def _version(version: WorkerDeploymentVersion | WorkerDeploymentOptions) -> str:
+    # Workers without a deployment have a build all the same, which does not route anything.
+    return f"{version.deployment_name}:{version.build_id}" if version.deployment_name else "no deployment"
 
 
 def _days(duration: timedelta) -> str:
     hours = duration / timedelta(hours=1)
     return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
+
+
+def _spoken(interval: timedelta) -> str:
+    seconds = interval.total_seconds()
+    return f"{seconds:g} s" if seconds % 60 else f"{seconds / 60:g} min"

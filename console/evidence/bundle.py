@@ -46,6 +46,10 @@ _UNIX = 3
 _LOCAL_HEADER_BYTES = 30
 _END = b"PK\x05\x06"
 _END_BYTES = 22
+_LARGE_END = b"PK\x06\x07"
+_LARGE_END_BYTES = 20
+# Ours has some 500. Every listed file costs memory before it can be refused.
+_MAX_DIRECTORY_BYTES = 4096
 _NOT_A_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, RuntimeError, struct.error)
 _SHA256 = "^[0-9a-f]{64}$"
 
@@ -90,8 +94,7 @@ class Manifest(_Record):
 
     Attributes:
         runs: ids of the runs of a chain of resets, the exported one last.
-        ending: `running`, `completed`, `failed`, `cancelled`, `terminated` or `timed out`; `unknown` if the history
-            is encrypted.
+        ending: `running`, `completed`, `failed`, `cancelled`, `terminated` or `timed out`.
         code_versions: the releases that decided, in their order.
         exported_with: the release that wrote the bundle.
         encrypted: whether the history is encrypted in the bundle as it is in Temporal.
@@ -220,13 +223,14 @@ def _manifest(content: bytes) -> Manifest:
         raise UnreadableBundle(f"{MANIFEST} was changed: it is no JSON any more: {error}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise UnreadableBundle(f'{MANIFEST} does not say that this is an evidence bundle ("format": "{FORMAT}")')
-    if found.get("version") != 1:
-        raise UnreadableBundle(f"it is of version {found.get('version')!r}, and this release reads version 1")
+    version = found.get("version")
+    if isinstance(version, int) and version > 1:
+        raise UnreadableBundle(f"it is of version {version}, and this release reads version 1; a later one reads it")
     try:
-        manifest = Manifest.model_validate(found)
+        manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
+        where = ".".join(str(part) for part in fault["loc"]) or "it is no JSON any more"
         raise UnreadableBundle(f"{MANIFEST} was changed: {where}: {fault['msg']}") from None
     return manifest
 
@@ -239,16 +243,20 @@ def _entries(content: bytes) -> Sequence[zipfile.ZipInfo]:
     # A reader that looks for the end further up would find the end of the document, which is a zip file itself.
     if content[-_END_BYTES:][: len(_END)] != _END:
         raise UnreadableBundle("it is cut off, or something was added to its end")
+    directory_bytes = int.from_bytes(content[-10:-6], "little")
+    is_large = content[-_END_BYTES - _LARGE_END_BYTES : -_END_BYTES].startswith(_LARGE_END)
+    if is_large or directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise UnreadableBundle("it lists more files than any evidence bundle holds")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
     except _NOT_A_ZIP as error:
         raise UnreadableBundle(f"it is cut off, or its directory is damaged: {error}") from None
     names = [entry.filename for entry in entries]
-    if len(names) > len(PARTS) + 2:
-        raise UnreadableBundle(f"it holds {len(names)} files, more than any evidence bundle")
     if len(set(names)) < len(names):
         raise UnreadableBundle(f"it holds {_quoted([name for name in names if names.count(name) > 1])} more than once")
+    if sum(entry.compress_size for entry in entries) > len(content):
+        raise UnreadableBundle("it is cut off, or its files lie one over the other: they claim more than it holds")
     return entries
 
 

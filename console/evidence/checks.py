@@ -28,17 +28,17 @@ class Check(BaseModel):
 
 def passed(name: str, found: str) -> Check:
     """Something that is as it should be."""
-    return Check(name=name, status=Status.OK, found=found)
+    return Check(name=name, status=Status.OK, found=visible(found))
 
 
 def warned(name: str, found: str) -> Check:
     """Something that a reader should know, and that does not speak against the bundle."""
-    return Check(name=name, status=Status.WARNING, found=found)
+    return Check(name=name, status=Status.WARNING, found=visible(found))
 
 
 def failed(name: str, found: str) -> Check:
     """Something that was changed, or contradicts the rest."""
-    return Check(name=name, status=Status.FAILED, found=found)
+    return Check(name=name, status=Status.FAILED, found=visible(found))
 
 
 def named(found: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,14 +11,22 @@ from typing import Any
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import PayloadCodec
 
-from worker.encryption import refusal
+from worker.encryption import UnknownKeyError, refusal
 
 _READABLE = {b"json/plain", b"json/protobuf", b"binary/protobuf", b"binary/plain", b"binary/null", b""}
 """Encodings of payloads that no codec has touched."""
 
+_ENDS_OF_A_TASK = {
+    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+}
 _UNREADABLE = (ParseError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
@@ -25,11 +34,15 @@ class UnreadableHistory(Exception):
     """Something is no history, or cannot be read as one; the text says why."""
 
 
+class KeyNeeded(UnreadableHistory):
+    """A history is encrypted under a key that is not here; with the key it may well be readable."""
+
+
 def parse_history(content: bytes) -> WorkflowHistory:
     """Reads the JSON that `temporal workflow show --output json` prints or the Web UI downloads.
 
     Raises:
-        UnreadableHistory: it is something else, or events are missing in it.
+        UnreadableHistory: it is something else, or events are missing, mislabelled or out of place in it.
     """
     try:
         found = json.loads(content)
@@ -43,6 +56,13 @@ def parse_history(content: bytes) -> WorkflowHistory:
     for number, event in enumerate(events, start=1):
         if event.event_id != number:
             raise UnreadableHistory(f"event {number} is missing or out of place: there is event {event.event_id}")
+        kind = event.WhichOneof("attributes") or "unspecified_event_attributes"
+        if f"EVENT_TYPE_{kind.removesuffix('_event_attributes').upper()}" != _type_name(event):
+            raise UnreadableHistory(f"event {number} is not of the type that it says")
+    # A replay of such a history would never come to an end.
+    for before, event in itertools.pairwise(events):
+        if before.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED and event.event_type not in _ENDS_OF_A_TASK:
+            raise UnreadableHistory(f"event {event.event_id} is out of place: it comes before its workflow task ended")
     return WorkflowHistory(events[0].workflow_execution_started_event_attributes.workflow_id, events)
 
 
@@ -82,12 +102,13 @@ async def decode(history: WorkflowHistory, codec: PayloadCodec | None) -> Workfl
     """The history with all its payloads as they were before a codec encoded them.
 
     Raises:
-        UnreadableHistory: there is no codec for some of them, or it cannot read them.
+        KeyNeeded: some of them are encrypted under a key that is not here.
+        UnreadableHistory: they were changed, or no codec of ours wrote them.
     """
     if not is_encoded(history):
         return history
     if codec is None:
-        raise UnreadableHistory("it is encrypted, and there is no key: set MLC_ENCRYPTION__KEYS as the workers have it")
+        raise KeyNeeded("it is encrypted, and there is no key: set MLC_ENCRYPTION__KEYS as the workers have it")
     events = []
     for encoded in history.events:
         event = type(encoded).FromString(encoded.SerializeToString())
@@ -112,6 +133,11 @@ def run_chain(history: WorkflowHistory) -> list[str]:
     return list(dict.fromkeys(run for run in runs if run))
 
 
+def _type_name(event: HistoryEvent) -> str:
+    known = event.event_type in EventType.values()
+    return EventType.Name(event.event_type) if known else ""
+
+
 def _encoded(payload: Payload) -> bool:
     return payload.metadata.get("encoding", b"") not in _READABLE
 
@@ -123,7 +149,8 @@ async def _decode(payload: Payload, codec: PayloadCodec, event_id: int) -> None:
     except Exception as error:
         raise UnreadableHistory(f"event {event_id} cannot be decrypted: {error}") from error
     if why := refusal(plain):
-        raise UnreadableHistory(f"event {event_id} cannot be decrypted: {why}")
+        fault = KeyNeeded if isinstance(why, UnknownKeyError) else UnreadableHistory
+        raise fault(f"event {event_id} cannot be decrypted: {why}")
     payload.CopyFrom(plain)
     if _encoded(payload):
         encoding = payload.metadata["encoding"].decode(errors="replace")[:60]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
+import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -32,11 +35,14 @@ from worker.code_version import code_version
 from worker.wiring import WORKFLOWS
 from workflows.contract import SWEEP_WORKFLOW_TYPE, WORKFLOW_TYPE
 
+REPLAY_SECONDS = 60.0
+MAX_SAID_CHARACTERS = 300
 GUIDE = "docs/changing-the-process.md"
 UNDER_WAY = f"WorkflowType IN ('{WORKFLOW_TYPE}', '{SWEEP_WORKFLOW_TYPE}') AND ExecutionStatus = 'Running'"
 
 # The SDK wraps what it says into a dump of its own structures.
 _MESSAGE = re.compile(r'\[TMPRL\d+\] (?:[^"\\]|\\.)*')
+_FAILURE = re.compile(r'\bmessage: "((?:[^"\\]|\\.)*)"')
 _KNOWN = {WORKFLOW_TYPE, SWEEP_WORKFLOW_TYPE}
 _AT_EVENT = re.compile(r"HistoryEvent\(id: (\d+), (\w+)\)")
 _MACHINE = re.compile(r"(\w+?)(?: machine|Machine) does not handle")
@@ -127,7 +133,7 @@ class _Recorder(Interceptor):
 async def replay(
     histories: AsyncIterator[WorkflowHistory], converter: DataConverter, workflows: Sequence[type] = WORKFLOWS
 ) -> AsyncIterator[tuple[WorkflowHistory, Replay]]:
-    """Replays histories, ended or not, and yields each with what was found; last those that cannot be replayed.
+    """Replays histories, ended or not, and yields each with what was found; last those that need or allow no replay.
 
     Args:
         histories: as Temporal holds them, encrypted or not.
@@ -135,12 +141,15 @@ async def replay(
         workflows: the workflow classes to replay with; by default those that the worker registers.
     """
     recorder = _Recorder()
-    refused: list[tuple[WorkflowHistory, Replay]] = []
+    answered: list[tuple[WorkflowHistory, Replay]] = []
 
     async def possible() -> AsyncIterator[WorkflowHistory]:
         async for history in histories:
             if why := await _refusal(history, converter):
-                refused.append((history, Replay(answer=Answer.NOT_POSSIBLE, why=why, said=why)))
+                answered.append((history, Replay(answer=Answer.NOT_POSSIBLE, why=why, said=why)))
+            elif len(history.events) == 1:
+                # A start that was put off: there is nothing to replay yet, and the SDK would wait for it for ever.
+                answered.append((history, Replay(answer=Answer.SAME)))
             else:
                 yield history
 
@@ -154,23 +163,32 @@ async def replay(
         build_id=code_version(),
         runtime=_quiet_runtime(),
     )
-    async with replayer.workflow_replay_iterator(possible()) as results:
-        async for found in results:
-            recording = recorder.recordings.pop(found.history.workflow_id, _Recording())
-            yield found.history, await _replay(found.history, found.replay_failure, recording, converter)
-    for each in refused:
+    with _quiet_loggers():
+        async with replayer.workflow_replay_iterator(possible()) as results:
+            async for found in results:
+                recording = recorder.recordings.pop(found.history.workflow_id, _Recording())
+                yield found.history, await _replay(found.history, found.replay_failure, recording, converter)
+    for each in answered:
         yield each
 
 
 async def replay_one(
     history: WorkflowHistory, converter: DataConverter, workflows: Sequence[type] = WORKFLOWS
 ) -> Replay:
-    """What `replay` finds for one history."""
+    """What `replay` finds for one history, which may come from anybody's file."""
 
     async def only() -> AsyncIterator[WorkflowHistory]:
         yield history
 
-    return [found async for _, found in replay(only(), converter, workflows)][0]
+    async def found() -> Replay:
+        return [found async for _, found in replay(only(), converter, workflows)][0]
+
+    replayed = asyncio.create_task(found())
+    # The SDK may wait for ever for what a senseless history lacks, also while it is being cancelled.
+    await asyncio.wait({replayed}, timeout=REPLAY_SECONDS)
+    if not replayed.done():
+        return Replay(answer=Answer.NOT_POSSIBLE, why=f"the replay came to no end within {REPLAY_SECONDS:.0f} s")
+    return replayed.result()
 
 
 async def replay_running(
@@ -185,6 +203,18 @@ async def replay_running(
 def _quiet_runtime() -> Runtime:
     """What is found is said once, in words, and not in the SDK's log as well."""
     return Runtime(telemetry=TelemetryConfig(logging=None))
+
+
+@contextmanager
+def _quiet_loggers() -> Iterator[None]:
+    """Likewise for what the SDK and the workflows log in Python; a traceback would show what payloads hold."""
+    sdk = logging.getLogger("temporalio")
+    level = sdk.level
+    sdk.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        sdk.setLevel(level)
 
 
 async def _refusal(history: WorkflowHistory, converter: DataConverter) -> str:
@@ -226,8 +256,10 @@ def _as_json(value: Any, converter: DataConverter) -> Any:
 
 
 def _said(failure: str) -> str:
-    found = _MESSAGE.search(failure)
-    return (found.group(0) if found else failure)[:300]
+    if found := _MESSAGE.search(failure):
+        return found.group(0)[:MAX_SAID_CHARACTERS]
+    messages = ": ".join(_FAILURE.findall(failure)) or failure
+    return " ".join(messages.replace(r"\n", " ").split())[:MAX_SAID_CHARACTERS]
 
 
 def _divergence(said: str, course: Course, asked: Sequence[str]) -> tuple[int | None, str]:

@@ -8,14 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel
 from temporalio.client import WorkflowHistory
-from temporalio.converter import DataConverter
 
 from console.evidence import course as told
 from console.evidence import disagreements
 from console.evidence.bundle import DOCUMENT, HISTORY, MANIFEST, RESULT, STATUS, TEST_RESULT, Bundle, read_bundle
 from console.evidence.checks import Check, Status, failed, named, passed, warned
 from console.evidence.course import Course, read_course
-from console.evidence.histories import UnreadableHistory, decode, is_encoded, parse_history
+from console.evidence.histories import KeyNeeded, UnreadableHistory, decode, is_encoded, parse_history
 from console.evidence.integrity import altered_events, integrity
 from console.evidence.replaying import Answer, Replay, replay_one
 from worker.code_version import code_version
@@ -23,6 +22,7 @@ from worker.data_converter import data_converter, load_data_converter
 from workflows.contract import Decision, ImplementationResult, ImplementationStatus
 
 REPLAY = "replay"
+_UNCHECKED = "decisions, document and replay were not checked"
 
 
 class Verification(BaseModel):
@@ -58,14 +58,21 @@ async def verify(content: bytes, expected_id: str = "") -> Verification:
     decisions: list[Decision] = []
     answer = Answer.NOT_POSSIBLE
     try:
-        history, converter = await _readable(bundle)
+        history = _history(bundle)
+        # Ids and endings are in the clear, so that they are compared without a key as well.
+        checks.append(_run(bundle, read_course(history)))
+        # Keys are asked for only where there is something to decrypt.
+        converter = load_data_converter() if is_encoded(history) else data_converter
+        history = await decode(history, converter.payload_codec)
         course = read_course(history)
         replay = await replay_one(history, converter)
         decisions = _decided(bundle, course)
         answer, check = replayed(course, replay, code_version())
         checks += [*consistency(bundle, course), check]
+    except KeyNeeded as error:
+        checks.append(warned(HISTORY, f"{_UNCHECKED}: {error}"))
     except UnreadableHistory as error:
-        checks.append(_unreadable(bundle, error))
+        checks.append(failed(HISTORY, f"{_UNCHECKED}: {error}"))
     except RecursionError:
         checks.append(failed(HISTORY, "something in the bundle is nested more deeply than any run writes it"))
     return Verification(
@@ -82,7 +89,7 @@ async def verify(content: bytes, expected_id: str = "") -> Verification:
 def consistency(bundle: Bundle, course: Course) -> list[Check]:
     """Whether history, result, status, document and test result tell the same."""
     return [
-        _agreement("run", f"{course.workflow_id}, {course.ending}", _in_run(bundle, course)),
+        _start(bundle, course),
         *_result(bundle, course),
         _decisions(bundle, course),
         *_document(bundle, course),
@@ -110,27 +117,30 @@ def replayed(course: Course, replay: Replay, installed: str) -> tuple[Answer, Ch
     return replay.answer, passed(REPLAY, f"{Answer.SAME}: {course.events} events; {releases}")
 
 
-async def _readable(bundle: Bundle) -> tuple[WorkflowHistory, DataConverter]:
-    """The history in plain, and what reads it; keys are asked for only where there is something to decrypt."""
+def _history(bundle: Bundle) -> WorkflowHistory:
     content = bundle.parts.get(HISTORY)
     if content is None:
         raise UnreadableHistory("it is missing")
     history = parse_history(content)
-    converter = load_data_converter() if is_encoded(history) else data_converter
-    return await decode(history, converter.payload_codec), converter
+    # Otherwise a forger who calls a history encrypted would have nothing of it looked at.
+    if is_encoded(history) != bundle.manifest.encrypted:
+        raise UnreadableHistory(f"{MANIFEST} is wrong about whether it is encrypted")
+    return history
 
 
-def _unreadable(bundle: Bundle, error: UnreadableHistory) -> Check:
-    """Without a key an encrypted history proves nothing, but nothing speaks against it either."""
-    unread = f"decisions, document and replay were not checked: {error}"
-    return warned(HISTORY, unread) if bundle.manifest.encrypted else failed(HISTORY, unread)
+def _run(bundle: Bundle, course: Course) -> Check:
+    found = list(disagreements.in_manifest(bundle.manifest, course))
+    found += [
+        f"{MANIFEST} lists another {place}" for place in altered_events(bundle.parts[HISTORY], bundle.manifest.events)
+    ]
+    return _agreement("run", f"{course.workflow_id}, {course.ending}", found)
 
 
-def _in_run(bundle: Bundle, course: Course) -> Iterator[str]:
-    yield from disagreements.in_start(course)
-    yield from disagreements.in_manifest(bundle.manifest, course)
-    for place in altered_events(bundle.parts[HISTORY], bundle.manifest.events):
-        yield f"{MANIFEST} lists another {place}"
+def _start(bundle: Bundle, course: Course) -> Check:
+    found = [*disagreements.in_start(course), *disagreements.in_releases(bundle.manifest, course)]
+    return _agreement(
+        "start", f"of {course.workflow_type}, by {', '.join(course.code_versions) or 'no release'}", found
+    )
 
 
 def _result(bundle: Bundle, course: Course) -> Iterator[Check]:

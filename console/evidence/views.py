@@ -18,7 +18,7 @@ def verification_view(found: Verification) -> Group:
     for heading in ("", "what", "found"):
         table.add_column(heading, overflow="fold")
     for check in found.checks:
-        table.add_row(Text(check.status, style=_STYLES[check.status]), Text(check.name), Text(visible(check.found)))
+        table.add_row(Text(check.status, style=_STYLES[check.status]), Text(check.name), Text(check.found))
     word, style = ("Intact", "bold green") if found.intact else ("NOT INTACT", "bold red")
     run = visible(f"{found.workflow_id}, run {found.run_id}")
     return Group(table, Text(f"\n{word}: {run}. Replay: {found.replay}.", style=style))

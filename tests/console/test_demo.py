@@ -44,7 +44,7 @@ def test_mlc_demo_deploys_the_model_saves_the_reviewed_document_and_leaves_no_pr
     assert code == 0, printed
     assert demo.all_gone(), f"left behind: {demo.family()}"
     assert "DEPLOYED" in printed and "ended as it should" in printed
-    assert f"up --data-dir {tmp_path / 'data'}` brings the links back" in printed.splitlines()[-1]
+    assert f"up --data-dir {tmp_path / 'data'}` starts it again" in printed.splitlines()[-1]
     for person in ("Paul Privacy", "Vera Reviewer", "Aaron Approver"):
         assert f"decided by {person}" in printed
     assert "is taken, temporal uses" in printed, "the other stack holds the usual port"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import socketserver
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -20,13 +24,14 @@ from temporalio.service import RPCError
 from console.main import main
 from console.stack import RunningStack, stack_settings
 from sandbox.modelop.seed import GERMAN_CREDIT, NO_COMPARATOR, NOTEBOOK
-from tests.console.conftest import Answer, Command
+from tests.console.conftest import Answer, Command, Mlc
 from tests.processes import free_port
 
 Rows = dict[str, dict[str, str]]
 Examine = Callable[..., tuple[int, Rows]]
 
 BOUND_SECONDS = 30.0
+MODEL_ROWS = {"Baseline data", "Comparator data", "Deployed in production before (advisory)"}
 
 
 @pytest.fixture
@@ -72,9 +77,10 @@ def test_a_healthy_stack_has_every_prerequisite(mlc_here: Command, running_stack
     assert {row["status"] for row in rows.values()} == {"ok"}, rows
     assert list(rows) == [
         "Jira",
+        "Jira attachments",
         "Jira project GOV",
         "Jira permissions in GOV",
-        "Jira attachments",
+        "Jira issue type Task in GOV",
         "Jira ticket of PiaApproval",
         "Jira ticket of TestFailure",
         "Jira ticket of ResultsApproval",
@@ -118,6 +124,9 @@ def test_a_missing_project_is_named(examine: Examine) -> None:
     assert code == 1 and rows["Jira"]["status"] == "ok"
     assert rows["Jira project NOPE"]["status"] == "failed"
     assert "MLC_JIRA__PROJECT" in rows["Jira project NOPE"]["remedy"]
+    dependent = [row for name, row in rows.items() if "NOPE" in name or name.startswith("Jira ticket")]
+    assert {row["found"] for row in dependent[1:]} == {"not checked because Jira project NOPE failed"}
+    assert rows["Jira attachments"]["status"] == "ok"
 
 
 def test_a_status_that_the_workflow_lacks_is_named_with_those_it_has(examine: Examine) -> None:
@@ -139,9 +148,11 @@ def test_a_mandatory_field_is_named_until_the_gate_gives_it(examine: Examine) ->
 
 def test_an_issue_type_that_cannot_be_created_is_named_with_those_that_can(examine: Examine) -> None:
     code, rows = examine(MLC_JIRA__GATES__PRODUCTION__ISSUE_TYPE="Epic")
-    row = rows["Jira ticket of ProductionApproval"]
+    row = rows["Jira issue type Epic in GOV"]
     assert (code, row["status"]) == (1, "failed")
     assert "cannot create Epic in GOV" in row["found"] and "Task" in row["found"]
+    assert rows["Jira ticket of ProductionApproval"]["status"] == "skipped"
+    assert rows["Jira ticket of PiaApproval"]["status"] == "ok"
 
 
 def test_a_missing_asset_is_named(examine: Examine) -> None:
@@ -159,12 +170,15 @@ def test_a_model_of_another_type_and_one_that_is_not_there_fail(examine: Examine
     unknown = str(uuid4())
     code, rows = examine("--model", unknown)
     assert code == 1 and unknown in rows["Business model"]["found"]
+    assert {row["status"] for name, row in rows.items() if name in MODEL_ROWS} == {"skipped"}
+    assert [name for name, row in rows.items() if row["status"] == "failed"] == ["Business model"]
 
 
 def test_a_wrong_password_of_modelop_center_fails_only_its_own_section(examine: Examine) -> None:
     code, rows = examine("--model", GERMAN_CREDIT, MLC_MODELOP__PASSWORD="wrong")
     assert code == 1 and rows["ModelOp Center"]["status"] == "failed"
     assert rows["Standard Risk Tests"]["status"] == "skipped"
+    assert rows.keys() >= MODEL_ROWS and rows["SageMaker endpoint configuration"]["status"] != "failed"
     assert rows["Jira"]["status"] == rows["Relay signature"]["status"] == "ok"
 
 
@@ -199,11 +213,67 @@ def test_systems_that_are_down_are_rows_and_not_tracebacks(examine: Examine) -> 
     assert "Traceback" not in json.dumps(rows)
 
 
-def test_faulty_settings_are_rows_and_temporal_is_looked_at_all_the_same(examine: Examine) -> None:
-    code, rows = examine(MLC_JIRA__PROJECT=None)
+def test_systems_that_answer_drop_by_drop_hold_nobody_up(mlc: Mlc) -> None:
+    with endless_server() as url:
+        begun = time.monotonic()
+        done = mlc(
+            *("doctor", "--json", "--relay-url", url, "--endpoint-config", "any"),
+            TEMPORAL_ADDRESS=url.removeprefix("http://"),
+            MLC_JIRA__URL=url,
+            MLC_JIRA__BEARER_TOKEN="canary",
+            MLC_JIRA__PROJECT="GOV",
+            MLC_MODELOP__URL=url,
+            MLC_MODELOP__TOKEN="canary",
+            MLC_RELAY__SECRETS='["canary-secret"]',
+            MLC_SAGEMAKER__REGION="eu-central-1",
+            MLC_SAGEMAKER__ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID="any",
+            AWS_SECRET_ACCESS_KEY="canary",
+        )
+    assert time.monotonic() - begun < 2 * BOUND_SECONDS
+    rows = _rows(done.stdout)
+    failed = {name for name, row in rows.items() if row["status"] == "failed"}
+    assert failed == {"Jira", "ModelOp Center", "SageMaker endpoint configuration", "Temporal", "Relay"}
+    assert done.returncode == 1 and "canary" not in done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def endless_server() -> Iterator[str]:
+    """Where every answer begins at once, and never ends."""
+
+    class Endless(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            connection: socket.socket = self.request
+            with contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{"
+                )
+                while not stop.wait(0.5):
+                    connection.sendall(b" ")
+
+    stop = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            stop.set()
+            server.shutdown()
+
+
+def test_faulty_settings_are_rows_and_the_systems_without_fault_are_looked_at(examine: Examine) -> None:
+    code, rows = examine("--model", GERMAN_CREDIT, MLC_JIRA__PROJECT=None)
     assert code == 1 and rows["Settings"]["found"].startswith("MLC_JIRA__PROJECT: is missing")
-    assert rows["Jira"]["status"] == rows["ModelOp Center"]["status"] == "skipped"
-    assert rows["Worker"]["status"] == "ok"
+    assert rows["Jira"]["found"] == "not checked because the settings are not usable"
+    assert {name for name, row in rows.items() if row["status"] == "failed"} == {"Settings"}
+    assert rows["Business model"]["status"] == rows["Worker"]["status"] == rows["Relay signature"]["status"] == "ok"
+    code, rows = examine(MLC_MODELOP__PASSWORD=None, MLC_JIRA__GATES__PIA__FIELDS='{"customfield_1": "x"}')
+    assert rows["ModelOp Center"]["status"] == "skipped"
+    assert rows["Jira"]["status"] == "ok" and "customfield_1" in rows["Jira ticket of PiaApproval"]["found"]
+    code, rows = examine(MLC_RELAY__PORT="0x1f")
+    assert rows["Relay"]["status"] == rows["Relay signature"]["status"] == "skipped"
+    assert rows["Jira"]["status"] == rows["ModelOp Center"]["status"] == "ok"
 
 
 def test_an_endpoint_configuration_must_be_there_and_serve_the_model(

@@ -76,6 +76,16 @@ def service_account() -> Person:
     return account
 
 
+async def open_issue(jira: JiraSettings, *, labels: list[str]) -> str:
+    """Creates an issue as the service account, and returns its key."""
+    token = jira.token.get_secret_value() if jira.token else ""
+    async with httpx.AsyncClient(base_url=str(jira.url), auth=(jira.username or "", token), trust_env=False) as http:
+        fields = {"project": {"key": "GOV"}, "issuetype": {"name": "Task"}, "summary": "Review", "labels": labels}
+        created = await http.post("/rest/api/2/issue", json={"fields": fields})
+        assert created.status_code == 201, created.text
+        return str(created.json()["key"])
+
+
 async def look(settings: JiraSettings) -> dict[str, Row]:
     """What the doctor finds in a Jira."""
     connection = JiraConnection(settings)
@@ -92,22 +102,47 @@ async def test_both_editions_have_everything(jira: JiraSettings) -> None:
 
 
 async def test_from_an_open_ticket_every_verdict_must_be_one_move_away(jira: JiraSettings) -> None:
-    token = jira.token.get_secret_value() if jira.token else ""
-    async with httpx.AsyncClient(base_url=str(jira.url), auth=(jira.username or "", token), trust_env=False) as http:
-        fields = {
-            "project": {"key": "GOV"},
-            "issuetype": {"name": "Task"},
-            "summary": "Model Review",
-            "labels": [LABEL],
-        }
-        created = await http.post("/rest/api/2/issue", json={"fields": fields})
-        assert created.status_code == 201, created.text
-    key = created.json()["key"]
     row = (await look(jira))["Jira moves of Task in GOV"]
-    assert (row.status, row.found) == (Status.OK, f"{key} can be moved to Done, Rejected")
+    assert row.status is Status.SKIPPED and "no open Task in GOV" in row.found
+    somebodys = await open_issue(jira, labels=[])
+    row = (await look(jira))["Jira moves of Task in GOV"]
+    assert (row.status, row.found) == (Status.OK, f"{somebodys} (To Do) can be moved to Done, Rejected")
+    ours = await open_issue(jira, labels=[LABEL])
+    await open_issue(jira, labels=[])
     unreachable = jira.model_copy(update={"done_statuses": ["Approved"]})
     row = (await look(unreachable))["Jira moves of Task in GOV"]
-    assert row.status is Status.WARNING and f"{key} cannot be moved by the service account to Approved" in row.found
+    assert row.status is Status.WARNING
+    assert row.found == f"{ours} (To Do) cannot be moved by the service account to Approved"
+
+
+async def test_an_issue_type_that_is_not_there_skips_what_depends_on_it(jira: JiraSettings) -> None:
+    rows = await look(jira.model_copy(update={"issue_type": 'No "such" type'}))
+    row = rows['Jira issue type No "such" type in GOV']
+    assert row.status is Status.FAILED and "it can create: Task" in row.found and "MLC_JIRA__ISSUE_TYPE" in row.remedy
+    dependent = [row for name, row in rows.items() if name.startswith(("Jira ticket", "Jira statuses", "Jira moves"))]
+    assert len(dependent) == 6 and {row.status for row in dependent} == {Status.SKIPPED}
+    assert rows["Jira permissions in GOV"].status is rows["Jira attachments"].status is Status.OK
+
+
+async def test_a_sub_task_cannot_be_a_ticket(altered: Altered, jira: JiraSettings) -> None:
+    altered.instead = {"/issuetypes": {"total": 1, "values": [{"id": "1", "name": "Task", "subtask": True}]}}
+    row = (await altered.rows(jira))["Jira issue type Task in GOV"]
+    assert row.status is Status.FAILED and row.found.endswith("it can create: nothing")
+
+
+async def test_a_reporter_is_filled_in_by_jira(altered: Altered, jira: JiraSettings) -> None:
+    ours = ["project", "issuetype", "summary", "description", "labels"]
+    fields = [{"fieldId": each, "name": each, "required": each != "labels"} for each in [*ours, "reporter"]]
+    types = [{"id": "7", "name": "Task"}]
+    altered.instead = {"/issuetypes": {"values": types, "total": 1}, "/issuetypes/7": {"values": fields, "total": 6}}
+    assert (await altered.rows(jira))["Jira ticket of PiaApproval"].status is Status.OK
+
+
+async def test_an_answer_without_an_account_is_nobody_who_signed_in(altered: Altered, jira: JiraSettings) -> None:
+    altered.instead = {"/myself": {"anything": 1}}
+    rows = await altered.rows(jira)
+    assert rows["Jira"].status is Status.FAILED and "names no account" in rows["Jira"].found
+    assert rows["Jira project GOV"].status is Status.SKIPPED
 
 
 async def test_attachments_that_are_switched_off_or_small_are_found(altered: Altered, jira: JiraSettings) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import docx
 import pytest
 
-from activities.review_document.package import base_template, content_sha256, sha256
+from activities.review_document.package import content_sha256, sha256
+from activities.review_document.standard_layout.base_template import base_template
 from console.document_preview import MARK, NOTICE
 from tests.activities.review_document.samples import (
     RESULT_ID,

@@ -12,6 +12,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities import errors
 from console.checks.examination import Check, Row, Section, Status, examine, failed, ok
+from worker.connection import TemporalUnreachable
+from worker.settings import SettingsError
+
+LOOK_THERE = "see what answers at that address: a proxy, a sign-in page or another product"
 
 Look = Callable[[], Awaitable[Sequence[Row]]]
 
@@ -64,7 +68,31 @@ async def test_what_depends_on_a_failed_check_is_skipped_and_says_why() -> None:
         ("b", Status.SKIPPED),
         ("c", Status.OK),
     ]
-    assert rows[1].found == "a failed"
+    assert rows[1].found == "not checked because a failed"
+
+
+async def test_a_failure_is_passed_on_to_all_that_depends_and_to_nothing_else() -> None:
+    below = Section(bad("b"), [Check("c", fine("c").look, more=("d", "e")), Section(fine("f"), [fine("g")])])
+    rows = await examine([Section(fine("a"), [below, fine("h")])])
+    assert [(row.name, row.status.value) for row in rows] == [
+        ("a", "ok"),
+        ("b", "failed"),
+        *((name, "skipped") for name in "cdefg"),
+        ("h", "ok"),
+    ]
+
+
+async def test_a_check_with_several_rows_that_raises_fails_them_all() -> None:
+    rows = await examine([Section(Check("a", raising("a", KeyError("x")).look, more=("b",)))])
+    assert [(row.name, row.status) for row in rows] == [("a", Status.FAILED), ("b", Status.FAILED)]
+
+
+async def test_all_checks_together_are_bounded_however_deep_they_are() -> None:
+    begun = time.monotonic()
+    deep = Section(fine("a", 0.2), [Section(fine("b", 0.2), [Section(fine("c", 0.2), [fine("d", 60)])])])
+    rows = await examine([deep], limit=0.5, total=0.7)
+    assert [row.status.value for row in rows] == ["ok", "ok", "ok", "failed"]
+    assert time.monotonic() - begun < 3
 
 
 @pytest.mark.parametrize(
@@ -77,9 +105,31 @@ async def test_what_depends_on_a_failed_check_is_skipped_and_says_why() -> None:
         ),
         (ApplicationError("one (two) three"), "one (two) three", "mend what it complains about"),
         (ApplicationError("(" * 5000), "(" * 499 + "…", "mend what it complains about"),
-        (RPCError("denied", RPCStatusCode.PERMISSION_DENIED, b""), "denied", "mend what it complains about"),
-        (RuntimeError("token=canary"), "RuntimeError in the check itself", "mend what it complains about"),
-        (KeyError("permissions"), "KeyError in the check itself", "mend what it complains about"),
+        (
+            RPCError("denied", RPCStatusCode.PERMISSION_DENIED, b""),
+            "Temporal refuses: denied",
+            "see that the namespace is right and this account may read it",
+        ),
+        (RuntimeError("token=canary"), "the answer is not what was expected (RuntimeError)", LOOK_THERE),
+        (KeyError("permissions"), "the answer is not what was expected (KeyError)", LOOK_THERE),
+        (
+            errors.answered("Jira", "GET myself", 503),
+            "Jira answered 503 to GET myself",
+            "see in its own log what ails it, then look again",
+        ),
+        (
+            errors.answered("Jira", "GET myself", 429),
+            "Jira answered 429 to GET myself",
+            "wait a minute, then look again",
+        ),
+        (
+            errors.unreachable("Jira", "GET myself", ConnectionError()),
+            "Jira did not answer GET myself: ConnectionError",
+            "check the address, that something runs there, and what stands between here and there",
+        ),
+        (TemporalUnreachable("no server (x; y); check A; and B"), "no server (x; y); check A", "and B"),
+        (TemporalUnreachable("TLS file is not there"), "TLS file is not there", "correct the TEMPORAL_* settings"),
+        (SettingsError("MLC_X: is wrong"), "MLC_X: is wrong", "see docs/settings.md"),
     ],
 )
 async def test_an_error_becomes_a_row_with_its_own_remedy(error: Exception, found: str, remedy: str) -> None:

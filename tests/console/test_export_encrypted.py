@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,6 +20,7 @@ from console.evidence.gathering import Exported, Records, export
 from console.evidence.histories import is_encoded, parse_history
 from console.evidence.replaying import Answer, replay_one
 from console.evidence.verification import verify
+from tests.console.evidence_bundles import forged, resealed
 from tests.temporal_servers import dev_server
 from tests.workflows.world import World, process_worker
 from worker.data_converter import data_converter, encrypting_data_converter
@@ -97,6 +99,31 @@ async def test_a_bundle_that_stays_encrypted_tells_nothing_without_the_key(
     assert found.intact and found.replay is Answer.NOT_POSSIBLE and found.decisions == []
     (unread,) = [check.found for check in found.checks if check.status == "warning"]
     assert "under key 2026-01" in unread and "MLC_ENCRYPTION__KEYS" in unread
+
+
+async def test_without_the_key_what_is_in_the_clear_is_checked(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys_in_the_environment(monkeypatch, {})
+    bundle = read_bundle(finished.as_it_is.content)
+    found = await verify(resealed(bundle, dict(bundle.parts), workflow_id="sagemaker-mlc-other", ending="failed"))
+    (contradicted,) = [check.found for check in found.checks if check.status == "failed"]
+    assert 'workflow_id is "sagemaker-mlc-other"' in contradicted and 'ending is "failed"' in contradicted
+
+
+async def test_ciphertext_that_was_changed_is_found_with_the_key(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys_in_the_environment(monkeypatch, KEYS)
+
+    def spoil(history: Any) -> None:
+        payload = history["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"][0]
+        payload["data"] = base64.b64encode(base64.b64decode(payload["data"])[:-1]).decode()
+
+    found = await verify(forged(read_bundle(finished.as_it_is.content), {HISTORY: spoil}))
+    (contradicted,) = [check for check in found.checks if check.status == "failed"]
+    assert contradicted.name == HISTORY and "event 1 cannot be decrypted" in contradicted.found
+    assert "it was changed since" in contradicted.found and not found.intact
 
 
 async def test_with_the_key_all_of_it_is_checked(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,8 @@ def test_blocked_implementations_are_listed_with_the_cause_and_all_are_resumed(
     assert listed["blocked_cause"] == "MissingAssets" and "COMPARATOR_DATA" in listed["blocked_message"]
     assert "blocked: missing assets" in mlc_here("list").out
 
+    assert f" resume {NO_COMPARATOR} --data-dir" in mlc_here("show", NO_COMPARATOR).out.splitlines()[-1]
+
     since = _since(mlc_here)
     resumed = mlc_here("resume", "--all", "--reason", "mended")
     assert (resumed.code, resumed.err) == (0, "")
@@ -182,8 +184,8 @@ def test_a_terminated_run_shows_how_it_ended_though_no_worker_can_tell_its_steps
 
 def test_the_commands_that_a_started_stack_offers_can_be_copied(running_stack: RunningStack) -> None:
     offered = (running_stack.directory.parent / "up.log").read_text().splitlines()
-    command = f"start {GERMAN_CREDIT} --requested-by rita --wait --data-dir {running_stack.directory}"
-    assert any(line.endswith(command) for line in offered), offered
+    for command in (f"start {GERMAN_CREDIT} --requested-by rita", f"watch {GERMAN_CREDIT}"):
+        assert any(line.endswith(f"{command} --data-dir {running_stack.directory}") for line in offered), offered
 
 
 def test_the_list_of_processes_does_not_tell_the_webhook_secret(running_stack: RunningStack) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from temporalio.client import WorkflowHistory
 
-from console.evidence.histories import history_json, parse_history
+from console.evidence.histories import UnreadableHistory, history_json, parse_history
 from console.evidence.replaying import Answer, replay_one
 from tests.console.conftest import Command
-from tests.console.evidence_bundles import recorded
+from tests.console.evidence_bundles import in_answers, recorded
 from tests.replay.changed_process import PausingFirst, ReadingSettingsOtherwise, SnapshotBeforePrivacy
 from worker.data_converter import data_converter
 
@@ -42,6 +45,12 @@ async def test_a_replay_returns_what_the_run_returned() -> None:
     assert [activity for activity, _ in found.activities][:2] == ["read_process_settings", "read_business_model"]
 
 
+async def test_a_run_whose_start_was_put_off_is_not_waited_for() -> None:
+    waiting = recorded("waiting-at-pia")
+    found = await replay_one(WorkflowHistory(waiting.workflow_id, waiting.events[:1]), data_converter)
+    assert (found.answer, found.activities) == (Answer.SAME, [])
+
+
 async def test_a_run_of_an_unknown_workflow_cannot_be_replayed() -> None:
     text = json.dumps(recorded("waiting-at-pia").to_json_dict()).replace("SagemakerModelImplementation", "OrderPizza")
     found = await replay_one(parse_history(text.encode()), data_converter)
@@ -62,6 +71,48 @@ def test_the_command_says_where_a_history_goes_another_way(run_here: Command, tm
     assert answer.code == 1
     assert "at event 5 the history holds activity read_the_stars" in answer.out
     assert "docs/changing-the-process.md" in answer.out
+
+
+def test_an_answer_that_the_installed_code_cannot_read_is_said_without_a_traceback(
+    run_here: Command, tmp_path: Path
+) -> None:
+    def spoil(document: Any) -> None:
+        document["size"] = "very large"
+
+    history = json.loads(history_json(recorded("stack-deployed")))
+    in_answers("prepare_review_document", spoil)(history)
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    answer = run_here("replay", str(tmp_path / "history.json"))
+    assert answer.code == 1 and answer.err == "", answer
+    assert "Failed decoding arguments: 1 validation error for ReviewDocument size" in answer.out
+    assert answer.out.count("\n") == 1 and "File" not in answer.out
+
+
+def out_of_order(events: Any) -> None:
+    started = next(n for n, event in enumerate(events) if event["eventType"].endswith("WORKFLOW_TASK_STARTED"))
+    events[started + 1], events[started + 2] = events[started + 2], events[started + 1]
+
+
+def mislabelled(events: Any) -> None:
+    events[4]["eventType"] = "EVENT_TYPE_TIMER_STARTED"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (out_of_order, "it comes before its workflow task ended"),
+        (mislabelled, "event 5 is not of the type that it says"),
+    ],
+)
+def test_a_history_that_no_server_writes_is_refused_rather_than_waited_for(
+    change: Callable[[Any], None], said: str
+) -> None:
+    history = json.loads(history_json(recorded("waiting-at-pia")))
+    change(history["events"])
+    for number, event in enumerate(history["events"], start=1):
+        event["eventId"] = str(number)
+    with pytest.raises(UnreadableHistory, match=said):
+        parse_history(json.dumps(history).encode())
 
 
 BAD_FILES = {

@@ -130,7 +130,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a compressed bomb": (zipped((HISTORY, bytes(50_000_000)), compression=zipfile.ZIP_DEFLATED), "is compressed"),
     "a way out": (zipped((MANIFEST, BUNDLE.manifest_bytes), ("../../.profile", b"rm")), "no bundle holds"),
     "a stranger": (zipped((MANIFEST, BUNDLE.manifest_bytes), ("run.sh", b"rm")), "'run.sh', which no bundle holds"),
-    "very many files": (zipped(*((f"{n}", b"") for n in range(1000))), "1000 files"),
+    "very many files": (zipped(*((f"{n}", b"") for n in range(1000))), "more files than any evidence bundle"),
+    "room for very many files": (CONTENT[:-22] + b"PK\x06\x07" + bytes(16) + CONTENT[-22:], "more files than any"),
+    "halves of characters": (
+        zipped((MANIFEST, BUNDLE.manifest_bytes.replace(b'"ending": "', b'"ending": "\\ud800'))),
+        "manifest.json was changed",
+    ),
 }
 
 
@@ -151,6 +156,19 @@ def test_an_entry_that_claims_to_be_huge_is_refused() -> None:
     claimed = (0xFFFFFFF0).to_bytes(4, "little") * 2
     with pytest.raises(UnreadableBundle, match="cut off"):
         read_bundle(CONTENT[: directory + 20] + claimed + CONTENT[directory + 28 :])
+
+
+def test_files_that_lie_one_over_the_other_are_refused() -> None:
+    """Every one of them may be as long as the whole file, and together they would fill the memory."""
+    content = bytearray(CONTENT)
+    at = directory = int.from_bytes(CONTENT[-6:-2], "little")
+    while content[at : at + 4] == b"PK\x01\x02":
+        content[at + 20 : at + 28] = (directory - 100).to_bytes(4, "little") * 2
+        content[at + 42 : at + 46] = bytes(4)
+        at += 46 + content[at + 28]
+    assert at == len(CONTENT) - 22
+    with pytest.raises(UnreadableBundle, match="lie one over the other"):
+        read_bundle(bytes(content))
 
 
 def test_bytes_before_and_behind_are_found() -> None:
@@ -205,6 +223,17 @@ FORGED: dict[str, tuple[dict[str, Edit], str]] = {
         },
         'deployed_model_id is "other"',
     ),
+    "the model": (
+        {RESULT: set_field("model_id", to=""), HISTORY: in_outcome(set_field("model_id", to=""))},
+        'model_id is "", the run is "sagemaker-mlc-6e5a1f0c',
+    ),
+    "a time that no clock shows": (
+        {
+            RESULT: set_field("decisions", 1, "decided_at", to="0001-01-01T00:00:00+14:00"),
+            HISTORY: in_outcome(set_field("decisions", 1, "decided_at", to="0001-01-01T00:00:00+14:00")),
+        },
+        "decisions[1] of GOV-2: event",
+    ),
     "another test result": ({TEST_RESULT: set_field("id", to="other")}, 'id is "other", the run kept'),
     "an end cut off": ({HISTORY: drop_last_events}, 'ending is "completed", in the history "running"'),
 }
@@ -215,6 +244,17 @@ async def test_a_forger_who_mends_every_hash_is_contradicted(edits: dict[str, Ed
     content = forged(BUNDLE, edits)
     assert faults(content) == []
     assert said in await failures(content)
+
+
+@pytest.mark.parametrize(
+    "history", [b"nonsense", b'{"events": []}', BUNDLE.parts[HISTORY], None], ids=["nonsense", "empty", "plain", "gone"]
+)
+async def test_calling_a_history_encrypted_does_not_hide_it(history: bytes | None) -> None:
+    parts = {name: part for name, part in BUNDLE.parts.items() if name not in (RESULT, HISTORY)}
+    manifest = BUNDLE.manifest.model_copy(update={"encrypted": True})
+    content = write_bundle(manifest, parts | ({HISTORY: history} if history else {}))
+    assert faults(content) == []
+    assert "history.json: decisions, document and replay were not checked: " in await failures(content)
 
 
 async def test_another_document_with_a_mended_manifest_is_contradicted() -> None:
@@ -290,6 +330,9 @@ STRANGE: dict[str, Edit] = {
     "nothing for a hash": in_answers("prepare_review_document", set_field("sha256", to=None)),
     "a deep nest": in_outcome(set_field("reason", to=nested(400))),
     "colours for the terminal": in_answers("read_ticket", set_field("key", to="\x1b[2J")),
+    "half a character": in_outcome(set_field("reason", to="\ud800")),
+    "half a character in a comment": in_outcome(set_field("decisions", 1, "comment", to="\ud800")),
+    "no number": in_outcome(set_field("document", "size", to=float("nan"))),
 }
 
 
@@ -297,12 +340,16 @@ STRANGE: dict[str, Edit] = {
 async def test_strange_values_are_contradicted_and_break_nothing(edit: Edit) -> None:
     found = await verify(forged(BUNDLE, {HISTORY: edit}))
     assert not found.intact
+    assert found.model_dump_json()
 
 
 def test_nothing_from_a_bundle_commands_the_terminal(verify_here: Command) -> None:
     manifest = {"run_id": "\x1b[2Jrun", "missing": [{"name": STATUS, "reason": "\x1b[2J"}]}
-    answer = verify_here(resealed(BUNDLE, dict(BUNDLE.parts), **manifest))
-    assert answer.code == 1 and "\x1b" not in answer.out
+    content = resealed(BUNDLE, dict(BUNDLE.parts), **manifest)
+    named = zipped((MANIFEST, BUNDLE.manifest_bytes.replace(b'"fields": {}', b'"fields": {"\\u001b[2J": 5}', 1)))
+    for hostile in (content, named):
+        answer = verify_here(hostile)
+        assert answer.code == 1 and "\x1b" not in answer.out + answer.err
 
 
 @pytest.fixture

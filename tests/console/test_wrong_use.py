@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,17 @@ def test_without_temporal_a_command_says_where_it_looked(
     monkeypatch.setattr(desk, "PATIENCE", timedelta(seconds=0.2))
     assert exit_code(monkeypatch, *command) == 1
     assert address in capsys.readouterr().err
+
+
+def test_where_no_server_is_named_and_no_stack_runs_a_command_says_how_to_start_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    profile = tmp_path / "temporal.toml"
+    profile.write_text(f'[profile.default]\naddress = "127.0.0.1:{free_port()}"\n')
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(profile))
+    monkeypatch.setattr(desk, "PATIENCE", timedelta(seconds=0.2))
+    assert exit_code(monkeypatch, "list", "--data-dir", str(tmp_path)) == 1
+    assert f"`mlc up` starts a local stack, none runs on {tmp_path}" in capsys.readouterr().err
 
 
 def test_a_relay_without_a_secret_refuses_to_start(mlc: Mlc) -> None:

@@ -7,17 +7,17 @@ import shlex
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from sandbox.modelop.accounts import SERVICE_ACCOUNT
-from worker.settings import ENV_FILE_VARIABLE, Settings, WorkerSettings
+from tests.setting_fields import FIELDS
+from worker.settings import ENV_FILE_VARIABLE, WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -36,15 +36,6 @@ FLOATING = re.compile(r"(:latest|:\d+|:[a-z]+)?$")
 
 def environment(name: str) -> dict[str, str]:
     return {variable: str(value) for variable, value in SERVICES[name].get("environment", {}).items()}
-
-
-def variables_of(shape: type[BaseModel], prefix: str = "MLC_") -> Iterator[str]:
-    for name, field in shape.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from variables_of(kind, f"{prefix}{name.upper()}__")
-        else:
-            yield prefix + name.upper()
 
 
 def seconds(duration: str) -> float:
@@ -92,12 +83,27 @@ def test_images_are_pinned_to_a_version(name: str) -> None:
 
 
 def test_the_dockerfile_builds_in_stages_on_a_pinned_base_from_hashed_locks() -> None:
-    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(bases) == 2 and len(set(bases)) == 1
-    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", bases[0])
-    installs = [line for line in DOCKERFILE.replace("\\\n", " ").split("&&") if "pip install" in line]
-    assert len(installs) == 3
+    bases, stages = zip(*re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE), strict=True)
+    (base,) = set(bases) - set(stages)
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base)
+    installs = [line for line in re.split(r"&&|\n(?=[A-Z])", DOCKERFILE.replace("\\\n", " ")) if "pip install" in line]
+    assert len(installs) == 4
     assert all("--require-hashes" in line or "--no-deps /tmp/wheel" in line for line in installs)
+
+
+def test_what_a_build_without_a_target_makes_is_the_image_of_production() -> None:
+    assert re.findall(r"^FROM runtime AS (\S+)\nCOPY --from=(\S+) /opt/mlc /opt/mlc$", DOCKERFILE, re.MULTILINE) == [
+        ("local", "build-local"),
+        ("production", "build"),
+    ]
+    assert "requirements-local.lock" not in DOCKERFILE.partition("AS build-local")[0]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_only_the_sandboxes_are_of_the_image_with_their_packages(name: str) -> None:
+    target = "local" if name in {"jira", "modelop"} else "production"
+    assert SERVICES[name]["build"] == {"context": ".", "target": target}
+    assert ("local" in SERVICES[name]["image"]) == (target == "local")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -140,8 +146,21 @@ def test_the_database_is_reached_by_its_own_server_only() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_setting_that_is_given_exists(name: str) -> None:
-    known = {ENV_FILE_VARIABLE, *variables_of(Settings)}
+    known = {ENV_FILE_VARIABLE, *FIELDS}
     assert {variable for variable in environment(name) if variable.startswith("MLC_")} <= known
+
+
+def test_all_of_production_agree_on_what_they_share() -> None:
+    shared = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "MLC_ENCRYPTION__KEYS", "MLC_ENCRYPTION__ACTIVE_KEY"}
+    given = [{each: environment(name)[each] for each in sorted(shared)} for name in ("worker", "relay", "setup")]
+    assert given[0] == given[1] == given[2]
+    assert environment("namespace")["TEMPORAL_NAMESPACE"] == given[0]["TEMPORAL_NAMESPACE"]
+
+
+@pytest.mark.parametrize("section", ["RELAY", "LOG"])
+def test_what_a_site_may_set_for_the_relay_reaches_it(section: str) -> None:
+    wanted = {name for name in FIELDS if name.startswith(f"MLC_{section}__")}
+    assert wanted <= environment("relay").keys()
 
 
 @pytest.mark.parametrize("name", ["worker", "local-worker"])
@@ -187,10 +206,14 @@ def test_the_development_server_knows_the_options_it_is_given() -> None:
 
 
 def test_files_that_are_mounted_are_there_and_readable_as_what_they_are() -> None:
-    (mounted,) = [each for each in SERVICES["temporal-server"]["volumes"] if each.startswith("./")]
-    path, target, mode = mounted.split(":")
+    for name in ("temporal-server", "worker"):
+        (mounted,) = [each for each in SERVICES[name]["volumes"] if each.startswith("./")]
+        assert (ROOT / mounted.split(":")[0]).exists() and mounted.endswith(":ro")
+    assert f"CA_FILE={mounted.split(':')[1]}/" in (ROOT / ".env.example").read_text()
+    (mounted,) = SERVICES["temporal-server"]["volumes"]
+    path, target, _ = mounted.split(":")
     dynamic = yaml.safe_load((ROOT / path).read_text())
-    assert mode == "ro" and environment("temporal-server")["DYNAMIC_CONFIG_FILE_PATH"] == target
+    assert environment("temporal-server")["DYNAMIC_CONFIG_FILE_PATH"] == target
     assert all(constraint.keys() >= {"value"} for values in dynamic.values() for constraint in values)
     flag = next(part for part in SERVICES["temporal"]["command"] if "TriggerSearchAttribute" in part)
     name, _, value = flag.removeprefix("--dynamic-config-value=").partition("=")
@@ -209,7 +232,7 @@ def test_scripts_of_the_one_time_services_are_readable_shell(name: str) -> None:
 def test_runs_stay_readable_for_ninety_days() -> None:
     (script,) = SERVICES["namespace"]["command"]
     for act in ("create", "update"):
-        assert f"namespace {act} --namespace default --retention 90d" in script
+        assert f'namespace {act} --namespace "$$TEMPORAL_NAMESPACE" --retention 90d' in script
     command = " ".join(SERVICES["retention"]["command"])
     assert "namespace update --namespace default --retention 90d" in command
 
@@ -217,7 +240,7 @@ def test_runs_stay_readable_for_ninety_days() -> None:
 def test_the_image_is_built_from_the_packages_and_locks_and_nothing_else() -> None:
     allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    copied = re.findall(r"^COPY (requirements.+) \./$", DOCKERFILE, re.MULTILINE)[0].split()
+    locks = re.findall(r"requirements\S*\.lock", DOCKERFILE)
     assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
-    assert allowed == {*build["packages"], *copied}
+    assert allowed == {*build["packages"], *locks, "pyproject.toml", "README.md", "LICENSE"}
     assert all((ROOT / each).exists() for each in allowed)

@@ -17,7 +17,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from relay.app import MAX_BODY_BYTES
+from relay import app
+from relay.app import MAX_BODY_BYTES, MAX_IN_FLIGHT
 from tests.processes import free_port
 from tests.relay.conftest import post, serving, sign, waiting_run, webhook
 from workflows.contract import SEARCH_ATTRIBUTES
@@ -76,8 +77,21 @@ async def test_a_body_of_exactly_25_megabytes_is_read(relay_url: str) -> None:
     assert "not an object" in answer.json()["reason"]
 
 
+async def test_a_body_that_does_not_come_gives_its_place_back(relay_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.5)
+    slow = [await _open_request(relay_url) for _ in range(MAX_IN_FLIGHT)]
+    try:
+        for reader, _ in slow:
+            status = await asyncio.wait_for(reader.readline(), 5)
+            assert status.startswith(b"HTTP/1.1 408")
+        assert (await post(relay_url, b"{}")).status_code == 200
+    finally:
+        for _, writer in slow:
+            writer.close()
+
+
 async def test_too_many_deliveries_at_once_are_sent_away_and_may_come_again(relay_url: str) -> None:
-    half_open = [await _open_request(relay_url) for _ in range(16)]
+    half_open = [await _open_request(relay_url) for _ in range(MAX_IN_FLIGHT)]
     try:
         await asyncio.sleep(0.2)
         busy = await post(relay_url, b"{}")
@@ -95,7 +109,7 @@ async def test_too_many_deliveries_at_once_are_sent_away_and_may_come_again(rela
 async def test_who_shows_no_signature_is_answered_before_the_body_and_takes_no_place(
     relay_url: str, header: str
 ) -> None:
-    unsigned = [await _open_request(relay_url, header) for _ in range(17)]
+    unsigned = [await _open_request(relay_url, header) for _ in range(MAX_IN_FLIGHT + 1)]
     try:
         for reader, _ in unsigned:
             status = await asyncio.wait_for(reader.readline(), 3)

@@ -121,9 +121,15 @@ async def test_a_doubled_delivery_makes_one_signal(temporal: Client, relay_url: 
     assert len(await signals(temporal, run)) == 1
 
 
-async def test_without_an_identifier_equal_bodies_make_one_signal_and_others_their_own(
-    temporal: Client, relay_url: str
-) -> None:
+async def test_a_recorded_delivery_makes_no_other_signal_under_other_headers(temporal: Client, relay_url: str) -> None:
+    run = await waiting_run(temporal)
+    recorded = webhook("GOV-7", run.id)
+    for identifier in ("w1", "w2", ""):
+        await post(relay_url, recorded, headers={"X-Atlassian-Webhook-Identifier": identifier})
+    assert [signal["event_id"] for signal in await signals(temporal, run)] == ["w1"]
+
+
+async def test_equal_bodies_make_one_signal_and_others_their_own(temporal: Client, relay_url: str) -> None:
     run = await waiting_run(temporal)
     first, later = webhook("GOV-7", run.id), webhook("GOV-7", run.id, timestamp=1767261600001)
     await asyncio.gather(*(post(relay_url, each) for each in (first, first, later)))

@@ -50,6 +50,11 @@ def test_any_other_signature_is_refused(header: str | None) -> None:
     assert not check(SECRET).accepts(BODY, header)
 
 
+def test_a_secret_that_was_left_out_opens_nothing_any_more() -> None:
+    assert check(SECRET, "new").accepts(BODY, PUBLISHED)
+    assert not check("new").accepts(BODY, PUBLISHED)
+
+
 def test_one_changed_byte_breaks_the_signature() -> None:
     assert not check(SECRET).accepts(b"Hello World?", PUBLISHED)
 

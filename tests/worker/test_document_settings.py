@@ -8,7 +8,7 @@ import docx
 import pytest
 from temporalio.client import Client
 
-from activities.review_document.package import base_template
+from activities.review_document.standard_layout.base_template import base_template
 from tests.worker.test_settings import WHOLE
 from worker.settings import Settings, SettingsError, load_settings
 from worker.wiring import wire

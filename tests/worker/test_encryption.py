@@ -151,6 +151,18 @@ async def test_a_failure_that_is_raised_again_does_not_carry_its_cause_in_the_cl
     assert "outer rita" in str(read) and "inner rita" in str(read.__cause__)
 
 
+@pytest.mark.parametrize("here", [ring("new", new=NEW), KeyRing()])
+async def test_a_failure_under_a_missing_key_is_refused_and_not_read_as_another(here: KeyRing) -> None:
+    failure, cause = Failure(), ApplicationError("inner rita")
+    cause.__cause__ = ApplicationError("innermost rita")
+    await encrypting_data_converter(RING).encode_failure(cause, failure)
+    with pytest.raises(UnknownKeyError, match="under key old"):
+        await encrypting_data_converter(here).decode_failure(failure)
+    failure.ClearField("encoded_attributes")
+    with pytest.raises(UnknownKeyError, match="under key old"):
+        await encrypting_data_converter(here).decode_failure(failure)
+
+
 def test_no_key_is_shown_when_a_ring_is_printed() -> None:
     assert OLD not in repr(RING) and repr(base64.b64decode(OLD)) not in repr(RING)
     assert KeyRing().encrypt(PLAIN) is PLAIN

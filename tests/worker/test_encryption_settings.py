@@ -96,10 +96,6 @@ def test_origins_are_compared_as_browsers_send_them(monkeypatch: pytest.MonkeyPa
         ({"MLC_CODEC_SERVER__ORIGINS": '["http://a/path"]'}, "MLC_CODEC_SERVER__ORIGINS__0: should be scheme"),
         ({"MLC_CODEC_SERVER__ORIGINS": '["null"]'}, "MLC_CODEC_SERVER__ORIGINS__0: should be scheme"),
         ({"MLC_CODEC_SERVER__PORT": "0"}, "MLC_CODEC_SERVER__PORT: Input should be greater than or equal to 1"),
-        (
-            {"MLC_CODEC_SERVER__ORIGIN": "x"},
-            "MLC_CODEC_SERVER__ORIGIN: there is no such setting; did you mean MLC_CODEC_SERVER__ORIGINS?",
-        ),
     ],
 )
 def test_a_wrong_setting_of_the_codec_server_is_one_line(

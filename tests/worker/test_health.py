@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
 from tests.processes import free_port
 from tests.temporal_servers import dev_server
-from worker.health import Readiness, health_server
+from worker.health import REMEMBERED_SECONDS, Readiness, health_server
 from workflows.sweep import TicketSweepWorkflow
 
 
@@ -53,9 +55,12 @@ async def test_a_worker_is_ready_exactly_while_temporal_sees_it_poll() -> None:
         assert (await ask(port)).json()["reason"] == "the worker has stopped"
         async with polling:
             await _until_ready(port)
-            stranger = await _another_identity(environment.client)
+            stranger = await _another_client(environment.client, identity="somebody else")
             readiness.works(stranger, polling)
             assert "does not see this worker" in (await ask(port)).json()["reason"]
+            lost = await _another_client(environment.client, namespace="nowhere")
+            readiness.works(lost, polling)
+            assert (await ask(port)).json()["reason"] == "Temporal has no namespace nowhere"
             readiness.works(environment.client, polling)
             readiness.drains()
             assert (await ask(port)).json()["reason"].startswith("draining")
@@ -70,10 +75,34 @@ async def test_a_worker_whose_temporal_has_gone_is_not_ready_and_says_so_in_time
             readiness.works(running.client, polling)
             await _until_ready(port)
             await environment.__aexit__(None, None, None)
+            await asyncio.sleep(REMEMBERED_SECONDS)
             async with asyncio.timeout(5):
                 answer = await ask(port)
             assert (answer.status_code, answer.json()["reason"]) == (503, "Temporal does not answer")
             assert (await ask(port, "/healthz")).status_code == 200
+
+
+async def test_a_flood_of_probes_asks_temporal_once() -> None:
+    requests = MetricBuffer(10_000)
+    counted = Runtime(telemetry=TelemetryConfig(metrics=requests))
+    port, readiness = free_port(), Readiness()
+    async with dev_server() as environment, health_server("127.0.0.1", port, readiness):
+        address = environment.client.service_client.config.target_host
+        client = await Client.connect(address, runtime=counted)
+        async with _polling(client, "flooded") as polling, httpx.AsyncClient(trust_env=False, timeout=10) as http:
+            readiness.works(client, polling)
+            await _until_ready(port)
+            await asyncio.sleep(REMEMBERED_SECONDS)
+            requests.retrieve_updates()
+            answers = await asyncio.gather(*(http.get(f"http://127.0.0.1:{port}/readyz") for _ in range(200)))
+            assert {answer.status_code for answer in answers} == {200}
+            asked = sum(
+                update.attributes.get("operation") == "DescribeTaskQueue"
+                for update in requests.retrieve_updates()
+                if update.metric.name == "temporal_request"
+            )
+    # More than one, since a busy machine may take some seconds for all of them.
+    assert 1 <= asked <= 10
 
 
 @pytest.mark.parametrize(
@@ -120,6 +149,5 @@ def _polling(client: Client, queue: str) -> Worker:
     return Worker(client, task_queue=queue, workflows=[TicketSweepWorkflow], activities=[nothing])
 
 
-async def _another_identity(client: Client) -> Client:
-    config = client.service_client.config
-    return await Client.connect(config.target_host, identity="somebody else")
+async def _another_client(client: Client, **options: Any) -> Client:
+    return await Client.connect(client.service_client.config.target_host, **options)

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -56,12 +57,14 @@ def logged(settings: LogSettings) -> Iterator[io.StringIO]:
     """What is logged inside the block; the logging of the tests comes back afterwards."""
     root = logging.getLogger()
     before, level, stderr = list(root.handlers), root.level, sys.stderr
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     sys.stderr = written = io.StringIO()
     try:
         configure_logging(settings)
         yield written
     finally:
         sys.stderr = stderr
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
         root.handlers[:] = before
         root.setLevel(level)
 
@@ -136,6 +139,52 @@ def test_an_exception_and_any_text_make_one_line_of_json() -> None:
 def test_a_traceback_stays_readable_for_people() -> None:
     text = ConsoleFormatter().format(record("failed", exception=True))
     assert "Traceback" in text and text.count("\n") > 3
+
+
+HOSTILE = "moved\n2026-01-01T00:00:00.000Z ERROR worker.main: forged\r\x1b[2J\x85\u2028\u202eover"
+
+
+def test_no_text_passes_for_a_line_of_ours_or_moves_a_terminals_cursor() -> None:
+    quoting = record("Jira said %s", HOSTILE)
+    quoting.run = {"ticket": HOSTILE}
+    raising = record("failed", exception=True)
+    raising.exc_info = (ValueError, ValueError(HOSTILE), None)
+    for logged_record in (quoting, raising):
+        first, *rest = ConsoleFormatter().format(logged_record).split("\n")
+        assert first.isprintable() and all(line.isprintable() and line.startswith("  ") for line in rest)
+    assert "ticket=moved\\n2026" in ConsoleFormatter().format(quoting)
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
+def test_arguments_that_do_not_fit_cost_no_line(formatter: logging.Formatter) -> None:
+    assert "%d tickets" in formatter.format(record("%d tickets", "many"))
+
+
+class Unbearable:
+    """Fails where nobody can catch it."""
+
+    def __del__(self) -> None:
+        raise RuntimeError("on its way out")
+
+
+def test_what_nobody_caught_is_a_line_like_any_other() -> None:
+    def fails() -> None:
+        raise RuntimeError("in a thread")
+
+    with logged(LogSettings(format="json")) as written:
+        thread = threading.Thread(target=fails)
+        thread.start()
+        thread.join()
+        Unbearable()
+        sys.excepthook(ValueError, ValueError("at the end"), None)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["message"] for line in lines] == [
+        "Uncaught RuntimeError",
+        "Uncaught RuntimeError",
+        "Uncaught ValueError",
+    ]
+    for line, said in zip(lines, ("in a thread", "on its way out", "at the end"), strict=True):
+        assert line["level"] == "CRITICAL" and line["exception"].endswith(said)
 
 
 def test_libraries_are_quiet_and_the_level_counts() -> None:

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from activities.jira.types import Gate
-from worker.settings import SettingsError, load_relay_settings, load_settings
+from worker.settings import (
+    SettingsError,
+    load_codec_server_settings,
+    load_encryption_settings,
+    load_log_settings,
+    load_relay_settings,
+    load_settings,
+    load_worker_settings,
+)
 
 WHOLE = {
     "MLC_MODELOP__URL": "https://modelop.example",
@@ -36,6 +46,10 @@ def faults(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[str]:
     with pytest.raises(SettingsError) as raised:
         load_settings()
     return str(raised.value).splitlines()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 def test_defaults_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +118,12 @@ def test_everything_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) ->
         ({"MLC_MODELOP__TOKEN": None}, "MLC_MODELOP: give exactly one of TOKEN"),
         ({"MLC_MODELOP__USERNAME": "u"}, "MLC_MODELOP: give exactly one of TOKEN"),
         ({"MLC_JIRA__REJECTED_STATUSES": '["done"]'}, "MLC_JIRA: DONE_STATUSES and REJECTED_STATUSES must not share"),
+        ({"MLC_JIRA__CLOSE_STATUS": "done"}, "MLC_JIRA: CLOSE_STATUS must not be one of DONE_STATUSES, as done is"),
+        ({"MLC_JIRA__URL": "https://jira.example/?os_authType=basic"}, "MLC_JIRA__URL: must end before any ? or #"),
+        ({"MLC_JIRA__PROJECT": " "}, "MLC_JIRA__PROJECT: String should have at least 1 character"),
+        ({"MLC_JIRA__GATES__PIA__APPROVERS": '[""]'}, "MLC_JIRA__GATES__PIA__APPROVERS"),
+        ({"MLC_MODELOP__RISK_TESTS_NAME": ""}, "MLC_MODELOP__RISK_TESTS_NAME: String should have at least 1"),
+        ({"MLC_MODELOP__JOB_TIMEOUT": "PT1S"}, "MLC_MODELOP: JOB_POLL must not be longer than JOB_TIMEOUT"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_the_variable(
@@ -127,22 +147,71 @@ def test_a_wrong_setting_is_one_line_that_names_the_variable(
         ("mlc_modelop__webb_url", "MLC_MODELOP__WEB_URL"),
     ],
 )
-def test_an_unknown_setting_is_one_line_with_the_nearest_right_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+def test_an_unknown_setting_is_one_warning_with_the_nearest_right_name(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, nearest: str
 ) -> None:
-    assert faults(monkeypatch, **{name: "x"}) == [f"{name}: there is no such setting; did you mean {nearest}?"]
+    set_all(monkeypatch, **{name: "s3cr3t"})
+    load_settings()
+    assert warnings(caplog) == [f"{name}: there is no such setting; did you mean {nearest}?"]
 
 
-def test_an_unknown_setting_in_an_env_file_or_in_json_is_named_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_what_is_missing_and_what_was_written_in_its_place_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert faults(monkeypatch, MLC_JIRA__PROJECT=None, MLC_JIRA__PROJEKT="GOV") == [
+        "MLC_JIRA__PROJEKT: there is no such setting; did you mean MLC_JIRA__PROJECT?",
+        "MLC_JIRA__PROJECT: is missing",
+    ]
+
+
+def test_an_unknown_setting_in_an_env_file_is_warned_of_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     env_file = tmp_path / "site.env"
-    env_file.write_text("MLC_UNHEARD__OF=1\nOTHER__NAME=1\n")
-    monkeypatch.setenv("MLC_ENV_FILE", str(env_file))
-    assert faults(monkeypatch, MLC_WORKER='{"retries": 4}') == [
+    env_file.write_text("MLC_UNHEARD__OF=1\nOTHER__NAME=1\nMLC_WORKER__RETRY_ATTEMPT=2\n")
+    set_all(monkeypatch, MLC_ENV_FILE=str(env_file))
+    assert load_settings().worker.retry_attempts == 65
+    assert warnings(caplog) == [
         "MLC_UNHEARD__OF: there is no such setting",
+        "MLC_WORKER__RETRY_ATTEMPT: there is no such setting; did you mean MLC_WORKER__RETRY_ATTEMPTS?",
+    ]
+
+
+def test_a_section_given_as_json_is_read_and_holds_no_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, MLC_WORKER='{"retry_attempts": 4}')
+    assert load_settings().worker.retry_attempts == 4
+    assert faults(monkeypatch, MLC_WORKER='{"retries": 4}') == [
         "MLC_WORKER__RETRIES: there is no such setting; did you mean MLC_WORKER__RETRY_ATTEMPTS?",
     ]
+
+
+def test_one_field_of_an_object_may_have_a_variable_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_all(monkeypatch, MLC_JIRA__GATES__PIA__FIELDS__customfield_1="High")
+    assert load_settings().jira.gates.of(Gate.PIA).fields == {"customfield_1": "High"}
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("missing.env", None, "there is no file"),
+        (".", None, "there is no file"),
+        ("latin.env", "MLC_JIRA__PROJECT=Gr\u00fcn".encode("latin-1"), "cannot be read: it is not UTF-8"),
+    ],
+)
+def test_an_env_file_that_is_named_and_cannot_be_read_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    if content:
+        (tmp_path / name).write_bytes(content)
+    (line,) = faults(monkeypatch, MLC_ENV_FILE=str(tmp_path / name))
+    assert line.startswith("MLC_ENV_FILE: ") and str(tmp_path) in line and said in line
+
+
+def test_without_a_name_a_missing_env_file_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_all(monkeypatch, MLC_ENV_FILE=None)
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().jira.project == "GOV"
 
 
 def test_variables_that_an_orchestrator_makes_from_service_names_are_passed_over(
@@ -180,11 +249,15 @@ def test_the_relay_needs_no_other_systems_credentials(monkeypatch: pytest.Monkey
     assert load_relay_settings().port == 9000
 
 
-def test_the_relay_names_unknown_settings_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("load", [load_relay_settings, load_worker_settings, load_codec_server_settings])
+def test_every_process_warns_once_of_unknown_settings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, load: Callable[[], object]
+) -> None:
     set_all(monkeypatch, MLC_RELAY__SECRET='["s"]', MLC_RELAYS__PORT="9000")
-    with pytest.raises(SettingsError) as raised:
-        load_relay_settings()
-    assert str(raised.value).splitlines() == [
+    load_log_settings()
+    load_encryption_settings()
+    load()
+    assert warnings(caplog) == [
         "MLC_RELAYS__PORT: there is no such setting; did you mean MLC_RELAY__PORT?",
         "MLC_RELAY__SECRET: there is no such setting; did you mean MLC_RELAY__SECRETS?",
     ]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
+from tests.setting_fields import FIELDS
 from tests.tls import Authority
-from worker.settings import Settings, SettingsError, load_settings
+from worker.settings import SettingsError, load_settings
 
 WHOLE = {
     "MLC_MODELOP__URL": "https://modelop.example",
@@ -34,21 +34,13 @@ UNFIT = {
 }
 
 
-def settings_of(shape: type[BaseModel], prefix: str = "MLC_") -> Iterator[tuple[str, Any]]:
-    """Every variable and the type of its value."""
-    for name, field in shape.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from settings_of(kind, f"{prefix}{name.upper()}__")
-        else:
-            yield prefix + name.upper(), kind
-
-
-ALL = dict(settings_of(Settings))
+ALL = {name: field.annotation for name, field in FIELDS.items()}
 
 
 def plain(kind: Any) -> Any:
-    """The type without "or None" and without what its list or object holds."""
+    """The type without "or None", without constraints and without what its list or object holds."""
+    if get_origin(kind) is Annotated:
+        return plain(get_args(kind)[0])
     inner = [each for each in get_args(kind) if each is not type(None)]
     if get_origin(kind) in (list, dict):
         return get_origin(kind)
@@ -97,17 +89,40 @@ def test_a_value_of_the_wrong_kind_is_one_line_that_names_the_variable(
 
 @pytest.mark.parametrize("name", sorted(ALL))
 @pytest.mark.parametrize("slip", ["dropped", "doubled", "appended"])
-def test_a_name_with_a_slip_is_a_fault_that_names_a_right_one(
-    monkeypatch: pytest.MonkeyPatch, name: str, slip: str
+def test_a_name_with_a_slip_is_told_of_with_a_right_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, slip: str
 ) -> None:
     wrong = {"dropped": name[:-1], "doubled": name[:-2] + name[-2] + name[-2:], "appended": f"{name}S"}[slip]
     if wrong in ALL:
         return
-    monkeypatch.setenv(wrong, "x")
-    (line,) = faults()
+    monkeypatch.setenv(wrong, "s3cr3t")
+    if name.startswith("MLC_ENCRYPTION__") or name.endswith("__APPROVERS"):
+        (line,) = faults()
+    else:
+        load_settings()
+        (line,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
     said, _, nearest = line.partition("; did you mean ")
     assert said == f"{wrong}: there is no such setting"
     assert nearest.removesuffix("?") in ALL
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "MLC_ENCRYPTION__KEY",
+        "MLC_ENCRYPTON__KEYS",
+        "MLC_ENCRYPTION_KEYS",
+        "MLC_JIRA__GATES__PRODUCTION__APROVERS",
+        "MLC_JIRA__GATES__PRODUCTIONS__APPROVERS",
+        "MLC_JIRA__GATE__PIA__APPROVERS",
+    ],
+)
+def test_a_slip_that_would_take_a_protection_away_unnoticed_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, slip: str
+) -> None:
+    monkeypatch.setenv(slip, "[]")
+    (line,) = faults()
+    assert line.startswith(f"{slip}: there is no such setting; did you mean MLC_")
 
 
 @pytest.mark.parametrize(
@@ -122,6 +137,14 @@ def test_a_name_with_a_slip_is_a_fault_that_names_a_right_one(
         ("MLC_WORKER__GRACEFUL_SHUTDOWN", "-PT1S"),
         ("MLC_JIRA__PROJECT", ""),
         ("MLC_JIRA__DONE_STATUSES", "[]"),
+        # More than Temporal can count: every workflow task would fail.
+        ("MLC_WORKER__RETRY_ATTEMPTS", str(2**31)),
+        ("MLC_WORKER__SWEEP_INTERVAL", "P2D"),
+        ("MLC_WORKER__BLOCKED_RETRY", "P2D"),
+        ("MLC_WORKER__GRACEFUL_SHUTDOWN", "P2D"),
+        ("MLC_WORKER__CONNECT_PATIENCE", "P2D"),
+        # To listen on an empty address is to listen on all of them.
+        *((name, host) for name in ALL if name.endswith("HOST") for host in ("", " ")),
     ],
 )
 def test_a_value_out_of_range_is_one_line_that_names_the_variable(
@@ -158,10 +181,25 @@ def test_no_slip_of_the_switch_turns_the_checks_off(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["MLC_JIRA__VERIFY", "MLC_JIRA__CHECKS_CERTIFICATES", "MLC_MODELOP__INSECURE_TLS"])
-def test_no_setting_of_one_system_turns_the_checks_off(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "false")
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_no_setting_of_one_system_turns_the_checks_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.jira.verify, settings.modelop.verify) == (True, True)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{name}: there is no such setting")
+
+
+@pytest.mark.parametrize("value", ["not JSON", "", "[" * 100_000])
+@pytest.mark.parametrize("name", ["MLC_WORKER", "MLC_JIRA__GATES", "MLC_JIRA__GATES__PIA", "MLC_RELAY__SECRETS"])
+def test_what_should_be_json_and_is_not_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
     (line,) = faults()
-    assert line.startswith(f"{name}: there is no such setting")
+    assert line.startswith((f"{name}: should be JSON, for example ", f"{name}: Input should be a valid "))
 
 
 def test_the_switch_contradicts_an_authority_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -210,3 +248,16 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_one_line(
     monkeypatch.setenv("MLC_JIRA__PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("MLC_MODELOP__PROXY", "http://proxy.example:3128")
     assert load_settings().jira.proxy_for("https://jira.example") == "http://proxy.example:3128"
+
+
+def test_the_way_to_the_token_service_is_checked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example")
+    monkeypatch.setenv("MLC_JIRA__PROXY", "http://proxy.example:3128")
+    monkeypatch.delenv("MLC_MODELOP__TOKEN")
+    monkeypatch.setenv("MLC_MODELOP__URL", "http://127.0.0.1:8090")
+    monkeypatch.setenv("MLC_MODELOP__TOKEN_URL", "https://login.example/token")
+    monkeypatch.setenv("MLC_MODELOP__CLIENT_ID", "mlc")
+    monkeypatch.setenv("MLC_MODELOP__CLIENT_SECRET", "s3cr3t")
+    assert faults() == ["HTTPS_PROXY: should be the address of an http proxy; or name one in PROXY"]

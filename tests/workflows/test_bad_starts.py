@@ -32,8 +32,13 @@ BAD_PAYLOADS: dict[str, Any] = {
     "reminders beyond the calendar": {"model_id": str(uuid.uuid4()), "options": {"reminder_after": "P9000000D"}},
     "reminders before the question": {"model_id": str(uuid.uuid4()), "options": {"reminder_after": "-P1D"}},
     "a use case of two megabytes": {"model_id": str(uuid.uuid4()), "use_case_id": "x" * 2_000_000},
-    "broken JSON": RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{broken")),
-    "an unknown encoding": RawValue(Payload(metadata={"encoding": b"avro/binary"}, data=b"\x00")),
+}
+
+DAMAGED_PAYLOADS = {
+    "broken JSON": (b"json/plain", b'{"requested_by": "Rita Roth", broken', "Invalid JSON: key must be a string"),
+    "JSON nested too deeply": (b"json/plain", b"[" * 100_000, "Invalid JSON: recursion limit exceeded"),
+    "text that is not UTF-8": (b"json/plain", b"\xff\xfe", "Invalid JSON: expected value"),
+    "an unknown encoding": (b"avro/binary", b"\x00", "Unknown payload encoding avro/binary"),
 }
 
 
@@ -46,6 +51,18 @@ async def test_a_bad_start_fails_at_once_and_says_what_is_expected(
     assert 'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}' in error.message
     assert world.asked == {}
     assert (await process.status()).stage is MlcStage.FAILED
+
+
+@pytest.mark.parametrize(("encoding", "data", "why"), DAMAGED_PAYLOADS.values(), ids=DAMAGED_PAYLOADS.keys())
+async def test_a_damaged_start_fails_at_once_and_says_what_is_wrong_with_it_without_quoting_it(
+    process: Process, world: World, encoding: bytes, data: bytes, why: str
+) -> None:
+    error = await failure(process, RawValue(Payload(metadata={"encoding": encoding}, data=data)))
+    assert error.type == "InvalidRequest"
+    assert why in error.message
+    assert "Rita" not in error.message and "\n" not in error.message
+    assert 'start the process with one JSON object: {"model_id": "<StoredModel UUID>", …}' in error.message
+    assert world.asked == {}
 
 
 async def test_a_start_without_any_argument_fails_at_once(process: Process, world: World) -> None:

@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from activities.modelop.types import Deployment
 from tests.workflows.world import Process, World, problem, process_worker
 from workflows.contract import MlcStage, Outcome
 
@@ -67,6 +68,33 @@ async def test_abort_while_an_opening_is_tried_again_closes_the_ticket_it_may_ha
     assert [t.closed_because for t in world.tickets.values()] == ["aborted: too late to ask"]
 
 
+async def test_abort_while_a_ticket_is_mirrored_closes_the_notification_whose_id_got_lost(
+    process: Process, world: World
+) -> None:
+    async def lose_the_answer() -> None:
+        if world.sending and world.sending.ticket:
+            world.notifications[world.sending.purpose] = world.sending
+            await process.handle.execute_update("abort", {"reason": "model withdrawn"})
+            raise problem("Unreachable", final=False)
+
+    world.while_in["send_notification"] = lose_the_answer
+    await process.start()
+    assert (await process.handle.result()).outcome is Outcome.ABORTED
+    assert [n.ticket.key for n in world.notifications.values() if n.ticket] == ["GOV-1"]
+    assert world.open_notifications() == []
+
+
+async def test_an_attempt_that_fails_after_an_abort_is_not_told_as_a_block(process: Process, world: World) -> None:
+    async def fail_after_the_abort() -> None:
+        await process.handle.execute_update("abort", {"reason": "model withdrawn"})
+        raise problem("Forbidden")
+
+    world.while_in["check_prerequisites"] = fail_after_the_abort
+    await process.start()
+    assert (await process.handle.result()).outcome is Outcome.ABORTED
+    assert [purpose for purpose in world.notifications if purpose.startswith("block:")] == []
+
+
 async def test_abort_needs_a_reason(process: Process, world: World) -> None:
     await process.start()
     await process.waiting_on("PiaApproval")
@@ -100,6 +128,20 @@ async def test_cancelling_in_temporal_cleans_up_and_ends_cancelled(process: Proc
     assert world.tickets[key].closed_because.startswith("cancelled: ")
     assert world.open_notifications() == []
     assert (await process.status()).stage is MlcStage.CANCELLED
+
+
+async def test_a_run_cancelled_before_it_knows_its_settings_says_so(process: Process, world: World) -> None:
+    async def cancel_first() -> None:
+        await process.handle.cancel()
+        raise problem("Unreachable", final=False)
+
+    world.while_in["read_process_settings"] = cancel_first
+    await process.start()
+    with pytest.raises(WorkflowFailureError) as ended:
+        await process.handle.result()
+    assert isinstance(ended.value.cause, CancelledError)
+    assert (await process.status()).stage is MlcStage.CANCELLED
+    assert world.tickets == {} and world.notifications == {}
 
 
 async def test_a_clean_up_that_jira_refuses_still_ends_the_run(process: Process, world: World) -> None:
@@ -205,6 +247,26 @@ async def test_abort_of_a_run_that_is_blocked_while_marking_withdraws_a_half_don
     result = await process.handle.result()
     assert (result.outcome, result.deployed_model_id) == (Outcome.ABORTED, None)
     assert world.asked["withdraw_deployment"] == 1
+
+
+@pytest.mark.parametrize("how", ["abort", "cancel"])
+async def test_a_run_whose_mark_turns_out_to_stand_ends_deployed_although_it_was_stopped(
+    process: Process, world: World, how: str
+) -> None:
+    world.failures["mark_deployed"] = [problem("Unreachable", final=False) for _ in range(2)]
+    world.standing = Deployment(deployed_model_id="deployed-9")
+    await process.start()
+    await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+    await process.blocked("Unreachable")
+    if how == "abort":
+        await process.handle.execute_update("abort", {"reason": "not this month"})
+    else:
+        await process.handle.cancel()
+    result = await process.handle.result()
+    assert (result.outcome, result.deployed_model_id) == (Outcome.DEPLOYED, "deployed-9")
+    assert result.reason.startswith("deployed in production before it was")
+    assert [p for p in world.notifications if p.startswith("end:")] == ["end:Deployed"]
+    assert (await process.status()).stage is MlcStage.DEPLOYED
 
 
 async def test_what_a_terminated_run_left_open_is_closed_with_its_notifications(process: Process, world: World) -> None:

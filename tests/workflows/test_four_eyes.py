@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from activities.jira.types import Gate
 from activities.modelop.types import JobOutcome
-from tests.workflows.world import Process, World
+from tests.workflows.world import PATIENCE_SECONDS, Process, World
+from workflows.implementation import MAX_MOVES_BACK
 
 
 async def test_a_decision_by_somebody_who_may_not_decide_is_refused_once_and_moved_back(
@@ -63,3 +66,24 @@ async def test_who_may_decide_is_asked_of_jira_with_the_callers_choice(
     await process.handle.result()
     assert {(r.requested_by, r.four_eyes) for r in world.read} == {("rita", four_eyes)}
     assert {r.gate for r in world.read} == set(Gate)
+
+
+async def test_an_automation_that_decides_whatever_is_moved_back_is_left_alone_after_a_while(
+    process: Process, world: World
+) -> None:
+    async def decided_by_a_robot() -> None:
+        if world.tickets and world.tickets["GOV-1"].decision is None:
+            world.decide("GOV-1", "DONE", by="robot", refused_because="only approvers may decide this ticket")
+            await process.signal({"issue_key": "GOV-1"})
+
+    await process.start()
+    await process.waiting_on("PiaApproval")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while world.tickets["GOV-1"].decision is None or len(world.tickets["GOV-1"].comments) <= MAX_MOVES_BACK:
+            await decided_by_a_robot()
+            await asyncio.sleep(0.02)
+    assert (len(world.tickets["GOV-1"].comments), world.tickets["GOV-1"].status) == (MAX_MOVES_BACK + 1, "Done")
+    assert (await process.status()).decisions == []
+
+    await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+    assert [d.decided_by for d in (await process.handle.result()).decisions] == ["paul", "paul", "paul"]

@@ -73,6 +73,7 @@ class World:
         self.attached: dict[str, review_document.ReviewDocument] = {}
         self.archived: list[review_document.ArchiveRequest] = []
         self.deployed: list[modelop.DeployRequest] = []
+        self.standing: modelop.Deployment | None = None
         self.superseded: list[RunIdentity] = []
         self.asked: dict[str, int] = defaultdict(int)
         self.failures: dict[str, list[BaseException]] = defaultdict(list)
@@ -88,6 +89,7 @@ class World:
         self.endpoints_read: list[sagemaker.EndpointConfigRequest] = []
         self.endpoints_verified: list[sagemaker.EndpointConfig] = []
         self.adopt_decided = False
+        self.sending: modelop.NotificationRequest | None = None
         self.closing = ""
         self.read: list[jira.ReadTicketRequest] = []
         self.left_open: list[str] = []
@@ -136,6 +138,7 @@ class World:
 
     @activity.defn(name="read_process_settings")
     async def read_process_settings(self) -> ProcessSettings:
+        await self._asked("read_process_settings")
         return self.settings
 
     @activity.defn(name="read_business_model")
@@ -211,8 +214,12 @@ class World:
 
     @activity.defn(name="send_notification")
     async def send_notification(self, request: modelop.NotificationRequest) -> modelop.Notification:
+        self.sending = request
         await self._asked("send_notification")
         self.notifications[request.purpose] = request
+        for purpose, notification in self.notifications.items():
+            if notification.ticket and notification.ticket.key in request.closes_mirrors_of:
+                self.closed[purpose] = modelop.CloseNotificationRequest(notification_id=purpose)
         return modelop.Notification(notification_id=request.purpose)
 
     @activity.defn(name="close_notification")
@@ -227,8 +234,9 @@ class World:
         self.closed_mirrors += request.keys
 
     @activity.defn(name="withdraw_deployment")
-    async def withdraw_deployment(self, request: modelop.WithdrawDeploymentRequest) -> None:
+    async def withdraw_deployment(self, request: modelop.WithdrawDeploymentRequest) -> modelop.Deployment | None:
         await self._asked("withdraw_deployment")
+        return self.standing
 
     @activity.defn(name="mark_deployed")
     async def mark_deployed(self, request: modelop.DeployRequest) -> modelop.Deployment:
@@ -284,7 +292,8 @@ class World:
         await self._asked("refuse_decision")
         state = self.tickets[request.ticket.key]
         state.comments.append(request.reason)
-        state.status, state.decision = request.back_to, None
+        if request.move_back:
+            state.status, state.decision = request.back_to, None
 
     @activity.defn(name="withdraw_ticket")
     async def withdraw_ticket(self, request: jira.WithdrawTicketRequest) -> jira.ClosedTickets:
@@ -410,7 +419,8 @@ class Process:
     async def nothing_spins(self) -> None:
         """No run that was started here ever failed in its own code."""
         for handle in self.started:
-            assert await failures_in_code(handle) == []
+            failures = await failures_in_code(handle)
+            assert failures == [], failures
 
 
 @asynccontextmanager

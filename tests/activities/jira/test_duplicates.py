@@ -73,6 +73,18 @@ async def test_many_labels_are_searched_for_fifty_at_a_time(
     assert proxy.count(SEARCH) == 3
 
 
+async def test_closing_is_a_sign_of_life_with_every_duplicate(
+    jira: JiraActivities, paul: Person, label: str, proxy: FaultyProxy
+) -> None:
+    original, *_ = (paul.create(labels=[label]) for _ in range(3))
+    beats: list[int] = []
+    environment = attempt()
+    environment.on_heartbeat = lambda *_: beats.append(proxy.count(TRANSITION))
+    await environment.run(jira.close_duplicate_tickets, DuplicateSearchRequest(waiting={label: original["id"]}))
+
+    assert {1, 2} <= set(beats)
+
+
 async def test_nothing_is_closed_if_the_ticket_that_is_waited_on_is_gone(
     jira: JiraActivities, paul: Person, admin: Person, label: str
 ) -> None:

@@ -60,6 +60,18 @@ async def test_a_second_wrong_decision_is_refused_on_its_own(
     assert (len(rita.comments(ticket.key)), rita.status(ticket.key)) == (2, "To Do")
 
 
+async def test_a_decision_may_be_refused_without_moving_the_ticket(
+    jira: JiraActivities, run: RunIdentity, ticket: TicketReference, rita: Person
+) -> None:
+    rita.move(ticket.key, "Done")
+    request = await refusal(jira, run, ticket)
+    await attempt().run(jira.refuse_decision, request.model_copy(update={"move_back": False}))
+
+    (comment,) = rita.comments(ticket.key)
+    assert "please reopen it yourself" in comment
+    assert rita.status(ticket.key) == "Done"
+
+
 @pytest.mark.parametrize("request_lost", ["POST .*/comment", TRANSITION])
 async def test_refusing_that_was_interrupted_is_finished_by_the_next_attempt(
     jira: JiraActivities,

@@ -101,15 +101,47 @@ async def test_the_statuses_are_asked_for_once(
 
 
 @ON_CLOUD
-async def test_where_jira_does_not_tell_its_statuses_their_names_serve(
+async def test_where_jira_does_not_tell_its_statuses_their_names_serve_and_it_is_not_asked_with_every_ticket(
     jira: JiraActivities, request_for: Callable[..., TicketRequest], paul: Person, proxy: FaultyProxy
 ) -> None:
-    proxy.faults += [Fault("GET .*/status", status=403)] * 2
+    proxy.faults.append(Fault("GET .*/status", status=403))
     opened = await attempt().run(jira.open_ticket, request_for())
     paul.move(opened.key, "Done")
-    seen = await attempt().run(jira.read_ticket, ReadTicketRequest(issue_id=opened.issue_id, key=opened.key))
+    for _ in range(3):
+        seen = await attempt().run(jira.read_ticket, ReadTicketRequest(issue_id=opened.issue_id, key=opened.key))
+        assert seen.decision and seen.decision.verdict is Verdict.DONE
 
-    assert seen.decision and seen.decision.verdict is Verdict.DONE
+    assert proxy.count("GET .*/status") == 1
+
+
+@ON_CLOUD
+async def test_statuses_that_jira_did_not_tell_are_asked_for_again_later_until_it_does(
+    jira: JiraActivities,
+    request_for: Callable[..., TicketRequest],
+    proxy: FaultyProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("activities.jira.activities.SECONDS_UNTIL_STATUSES_ARE_ASKED_AGAIN", 0.0)
+    proxy.faults.append(Fault("GET .*/status", status=403))
+    opened = await attempt().run(jira.open_ticket, request_for())
+    for _ in range(3):
+        await attempt().run(jira.read_ticket, ReadTicketRequest(issue_id=opened.issue_id, key=opened.key))
+
+    assert proxy.count("GET .*/status") == 2
+
+
+@ON_CLOUD
+async def test_statuses_without_the_configured_names_are_not_asked_for_with_every_ticket(
+    make_jira: Callable[[JiraSettings], JiraActivities],
+    make_settings: Callable[..., JiraSettings],
+    request_for: Callable[..., TicketRequest],
+    proxy: FaultyProxy,
+) -> None:
+    jira = make_jira(make_settings(rejected_statuses=["Turned down"], close_status="Done"))
+    opened = await attempt().run(jira.open_ticket, request_for())
+    for _ in range(3):
+        await attempt().run(jira.read_ticket, ReadTicketRequest(issue_id=opened.issue_id, key=opened.key))
+
     assert proxy.count("GET .*/status") == 1
 
 

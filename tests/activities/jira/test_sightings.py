@@ -116,6 +116,19 @@ async def test_a_batch_that_fails_is_read_one_by_one(
     assert proxy.count(SINGLE) == 4
 
 
+async def test_reading_one_by_one_is_a_sign_of_life_with_every_ticket(
+    jira: JiraActivities, paul: Person, proxy: FaultyProxy
+) -> None:
+    keys = tickets(paul, 3)
+    proxy.faults.append(Fault(BATCH, status=500))
+    beats: list[int] = []
+    environment = attempt()
+    environment.on_heartbeat = lambda *_: beats.append(proxy.count(SINGLE))
+    await environment.run(jira.sight_tickets, SightingsRequest(keys=keys))
+
+    assert {1, 2, 3} <= set(beats)
+
+
 async def test_a_ticket_that_cannot_be_read_is_left_out_and_not_missing(
     jira: JiraActivities, paul: Person, proxy: FaultyProxy
 ) -> None:

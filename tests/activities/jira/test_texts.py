@@ -381,7 +381,7 @@ def test_a_comment_that_closes_a_ticket_says_why_and_that_nothing_is_left_to_do(
     ("back_to", "by_us", "expected"),
     [
         ("To Do", True, "The process moves the ticket back to To Do"),
-        ("[~x]", False, "The process cannot move the ticket back to [~x]: please reopen it yourself"),
+        ("[~x]", False, "The process does not move the ticket back to [~x]: please reopen it yourself"),
         ("", False, ""),
     ],
 )

@@ -242,7 +242,7 @@ async def test_a_marker_without_a_deployed_snapshot_is_withdrawn_once(
 ) -> None:
     left = await left_marker(client, snapshot)
     request = WithdrawDeploymentRequest(run=run, snapshot_id=snapshot.snapshot_id)
-    await perform(activities.withdraw_deployment, request)
+    assert await perform(activities.withdraw_deployment, request) is None
     withdrawn = await client.get(f"deployedModels/{left}")
     assert withdrawn["state"] == "UNDEPLOYED"
     assert datetime.fromisoformat(withdrawn["undeployTime"]) >= run.started_at.replace(microsecond=0)
@@ -251,13 +251,13 @@ async def test_a_marker_without_a_deployed_snapshot_is_withdrawn_once(
     assert (await client.get_snapshot(snapshot.snapshot_id))["state"] == "CREATED"
 
 
-async def test_a_deployed_snapshot_is_not_withdrawn(
+async def test_a_deployed_snapshot_is_not_withdrawn_but_told(
     activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity, snapshot: Snapshot
 ) -> None:
     await add(client, snapshot.snapshot_id)
     deployed = await perform(activities.mark_deployed, deployment(run, snapshot))
     request = WithdrawDeploymentRequest(run=run, snapshot_id=snapshot.snapshot_id)
-    await perform(activities.withdraw_deployment, request)
+    assert await perform(activities.withdraw_deployment, request) == deployed
     assert (await client.get(f"deployedModels/{deployed.deployed_model_id}"))["state"] == "DEPLOYED"
 
 

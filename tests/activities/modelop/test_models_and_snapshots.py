@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.identity import RunIdentity
 from activities.links import Links
-from activities.modelop import activities as module
+from activities.modelop import risk_tests
 from activities.modelop.activities import ADVISORY_PAGES, ModelOpActivities
 from activities.modelop.client import ModelOpClient
 from activities.modelop.types import ModelRequest, PrerequisitesRequest, SnapshotRequest
@@ -96,7 +96,7 @@ async def test_the_advisory_prerequisite_never_fails_and_reads_a_few_pages_only(
 async def test_the_search_for_the_risk_tests_ends_and_says_which_ids_to_pin(
     scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RISK_TESTS_PAGES", 3)
+    monkeypatch.setattr(risk_tests, "RISK_TESTS_PAGES", 3)
     scripted.script(ENDLESS)
     for pins, remedy in (
         ({}, "newest 300 models .*MLC_MODELOP__RISK_TESTS_MODEL_ID"),

@@ -146,6 +146,18 @@ async def test_open_mirrors_of_a_models_tickets_are_closed_and_nothing_else(
     assert (await client.get(f"notifications/{ids[0]}"))["version"] == shown[0]["version"]
 
 
+async def test_the_word_of_the_end_closes_the_mirror_of_a_ticket_whose_id_got_lost(
+    activities: ModelOpActivities, client: ModelOpClient, perform: Run, run: RunIdentity
+) -> None:
+    keys = [f"GOV-{uuid.uuid4().hex}" for _ in range(2)]
+    mirrors = [request(run, key, ticket=TICKET.model_copy(update={"key": key}), open=True) for key in keys]
+    ids = [(await perform(activities.send_notification, mirror)).notification_id for mirror in mirrors]
+    end = request(run, "end:Aborted", closes_mirrors_of=keys[:1])
+    told = [await perform(activities.send_notification, end) for _ in range(2)]
+    assert told[0] == told[1]
+    assert [(await client.get(f"notifications/{each}"))["open"] for each in ids] == [False, True]
+
+
 async def test_closing_the_notifications_of_tickets_reads_a_bounded_number_of_pages(
     scripted: ScriptedServer, scripted_client: ModelOpClient, perform: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

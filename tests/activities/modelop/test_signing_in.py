@@ -101,6 +101,16 @@ async def test_a_token_answer_without_a_usable_token_is_an_error(scripted: Scrip
     assert len(scripted.received) == 1
 
 
+@pytest.mark.parametrize("lifetime", [10**400, "soon", None, {}, "nan", -5])
+async def test_a_lifetime_that_is_none_does_not_keep_the_token_from_use(
+    scripted: ScriptedServer, lifetime: object
+) -> None:
+    client = with_password(scripted.url)
+    scripted.script(json_reply({"access_token": "fresh", "expires_in": lifetime}), MODEL)
+    assert await client.get_model("m1") == {"id": "m1"}
+    await client.aclose()
+
+
 async def test_a_refused_token_is_replaced_once_and_the_call_repeated(scripted: ScriptedServer) -> None:
     client = with_password(scripted.url)
     scripted.script(json_reply({"access_token": "old"}), REFUSED, json_reply({"access_token": "new"}), MODEL)

@@ -20,8 +20,9 @@ from activities.jira.types import Attachment, TicketReference
 from activities.modelop.types import DocumentProvenance, LimitsUsed, PreviousSnapshot, TemplateUsed
 from activities.review_document import activities
 from activities.review_document.activities import MAX_UNRESOLVED, ReviewDocumentActivities, document_filename
-from activities.review_document.package import base_template, content_sha256
-from activities.review_document.thresholds import standard_thresholds_sha256
+from activities.review_document.limits.thresholds import standard_thresholds_sha256
+from activities.review_document.package import content_sha256
+from activities.review_document.standard_layout.base_template import base_template
 from activities.review_document.types import (
     ArchiveRequest,
     DocumentError,
@@ -374,13 +375,15 @@ async def test_limits_that_changed_since_the_ticket_was_written_are_said() -> No
     assert (await prepared(with_short_document(), JiraStandIn(), limits=document.limits)).notices == []
 
 
-async def test_a_place_that_lists_the_assets_prints_no_file() -> None:
+async def test_a_place_that_lists_the_assets_prints_no_file_and_no_signature() -> None:
     modelop, jira = ModelOpStandIn(), JiraStandIn()
     modelop.add_asset("MODEL_DOCUMENTATION", TEMPLATE_NAME, customer_template("<<modelop.storedModel.modelAssets>>"))
     for asset in modelop.snapshot["storedModel"]["modelAssets"]:
-        asset["fileContent"] = "QUJDREVGRw=="
+        asset |= {"fileContent": "QUJDREVGRw==", "fileUrl": "https://store.example/data?signature=s3cr3t"}
     await prepared(modelop, jira)
-    assert TEMPLATE_NAME in text_of(jira) and "QUJDREVGRw" not in text_of(jira)
+    printed = text_of(jira)
+    assert TEMPLATE_NAME in printed and "https://store.example/data" in printed
+    assert "QUJDREVGRw" not in printed and "s3cr3t" not in printed
 
 
 async def test_the_sites_base_template_gives_our_layout_its_styles() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.transforms import Bbox
 
 from activities.review_document import charts
+from activities.review_document.limits.thresholds import Interval
 from activities.review_document.results import GroupDisparity, disparity_intervals
-from activities.review_document.thresholds import Interval
 
 NAMES = ["cost_$_per_$x^{", "$\\frac$", "特徴量", "a_b%&#<w:t>", "x" * 500, "", "\u202eevil"]
 
@@ -66,6 +69,61 @@ def test_without_a_limit_no_bar_is_outside_and_no_limit_is_spoken_of() -> None:
     assert charts.scale(1.0, Interval(), Interval(at_least=0, at_most=4), measure="DW").alt == "DW: 1.000 on a scale."
 
 
+def pieces(draw: Callable[[], charts.Chart], monkeypatch: pytest.MonkeyPatch) -> tuple[list[Bbox], list[Bbox]]:
+    """Where the texts of a chart stand, and where its bars, whiskers and limit lines do, in pixels."""
+    figures: list[Figure] = []
+    drawn = charts.png_of
+
+    def kept(paint: Callable[[Figure], None], height: float) -> bytes:
+        def paint_and_keep(figure: Figure) -> None:
+            paint(figure)
+            figures.append(figure)
+
+        return drawn(paint_and_keep, height)
+
+    monkeypatch.setattr(charts, "png_of", kept)
+    draw()
+    (figure,) = figures
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    shown = [tick.label1 for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    texts = [*axes.texts, *axes.get_yticklabels(), *shown]
+    extents = [text.get_window_extent() for text in texts if text.get_text()]
+    lines = [line.get_window_extent() for line in axes.lines]
+    return extents, [bar.get_window_extent() for bar in axes.patches] + [line.padded(1) for line in lines]
+
+
+WIDE = Interval(at_least=0.8, at_most=1.2)
+CHARTS: dict[str, Callable[[], charts.Chart]] = {
+    "a short bar inside of its interval": lambda: charts.limit_bars(
+        pd.Series({"a": 0.98, "b": 1.35, "reference": 1.0}),
+        WIDE,
+        measure="disparity",
+        centre=1.0,
+        intervals={"a": (0.9, 1.1), "b": (0.95, 1.9)},
+    ),
+    "the longest bar goes to the left": lambda: charts.limit_bars(
+        pd.Series({"duration_months": -0.24, "age": 0.055}), Interval(at_least=0.1), measure="correlation"
+    ),
+    "limits close together": lambda: charts.limit_bars(
+        pd.Series({"a": 3.5, "b": 1.0}), Interval(at_least=0.95, at_most=1.05), measure="disparity", centre=1.0
+    ),
+    "numbers that are long": lambda: charts.limit_bars(
+        pd.Series({"": 1e308, "b": -1e308}), Interval(at_least=-0.25), measure="index"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_no_text_lies_on_a_bar_a_line_or_another_text_or_beyond_the_edge(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, shapes = pieces(CHARTS[name], monkeypatch)
+    for place, text in enumerate(texts):
+        assert text.x0 >= 0 and text.x1 <= charts.WIDTH * charts.DPI
+        assert not any(text.overlaps(other) for other in [*texts[:place], *shapes]), (place, text)
+
+
 def group(name: str, rows: int, positives: int, disparity: float) -> GroupDisparity:
     return GroupDisparity("age", name, "old", disparity, None, rows, positives)
 
@@ -99,3 +157,7 @@ def test_a_score_in_thousands_of_buckets_is_drawn_as_far_as_there_is_room() -> N
     chart = charts.distributions(labels, [1 / 50_000] * 50_000, [1 / 50_000] * 50_000)
     assert "The first 60 of 50,000 buckets are shown." in chart.alt
     assert chart.png == charts.distributions(labels[:60], [1 / 50_000] * 60, [1 / 50_000] * 60).png
+
+
+def test_ticks_of_shares_are_not_rounded_onto_each_other() -> None:
+    assert [charts.percent(share) for share in (0.0, 0.025, 0.05, 0.075, 0.3)] == ["0%", "2.5%", "5%", "7.5%", "30%"]

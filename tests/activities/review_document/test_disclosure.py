@@ -9,12 +9,14 @@ import pytest
 from activities.jira.types import Gate
 from activities.modelop.types import DecisionRecord
 from activities.review_document import charts
-from activities.review_document.families import other_results, personal_data
+from activities.review_document.limits.verdict_types import Word
+from activities.review_document.limits.verdicts import rule_results
 from activities.review_document.masking import masked
-from activities.review_document.render import render
 from activities.review_document.review import Limits
-from activities.review_document.verdicts import Word, rule_results
-from tests.activities.review_document import dmn, samples
+from activities.review_document.standard_layout.other_values import other_results, personal_data
+from activities.review_document.standard_layout.render import render
+from tests.activities.review_document import samples
+from tests.activities.review_document.limits import dmn
 from tests.activities.review_document.reading import opened, text_of
 
 
@@ -27,9 +29,11 @@ from tests.activities.review_document.reading import opened, text_of
         ("ssn 123-45-6789", "ssn [social security number]"),
         ("card 4111 1111 1111 1111 seen", "card [card number] seen"),
         ("iban DE89 3704 0044 0532 0130 00 seen", "iban [account number] seen"),
+        ("GET https://b.example/x.csv?X-Amz-Signature=s3cr3t failed", "GET https://b.example/x.csv?… failed"),
+        ("cannot read 's3://k:p@ss@b.example/x#token=s3cr3t'", "cannot read 's3://b.example/x?…'"),
     ],
 )
-def test_personal_data_in_quoted_texts_are_masked(raw: str, printed: str) -> None:
+def test_personal_data_and_credentials_in_quoted_texts_are_masked(raw: str, printed: str) -> None:
     assert masked(raw) == printed
 
 
@@ -51,6 +55,7 @@ def test_ids_hashes_dates_and_numbers_are_left_alone(text: str) -> None:
 
 def test_masking_hostile_text_takes_no_time_and_leaves_no_half_address() -> None:
     assert masked("jane@bank.example " * 1_000_000, 40) == "[e-mail address] [e-mail address] [e-ma…"
+    assert masked("://" * 3_000_000, 9) == "://://:/…"
     assert masked("x" * 10_000_000 + "@" + "9" * 10_000_000, 40) == "x" * 39 + "…"
     assert masked("x" * 390 + " jane@bank.example", 400) == "x" * 390 + " [e-mail…"
 

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from activities.review_document.package import content_sha256, pack, repack
-from activities.review_document.render import render
+from activities.review_document.standard_layout.render import render
 from tests.activities.review_document import samples
 
 ROOT = Path(__file__).parents[3]
 REVIEW = samples.review(samples.classification_results(3))
 PRINT_HASH = """
 import hashlib
-from activities.review_document.render import render
+from activities.review_document.standard_layout.render import render
 from tests.activities.review_document import samples
 review = samples.review(samples.classification_results(3))
 print(hashlib.sha256(render(review)).hexdigest())

@@ -11,9 +11,10 @@ from activities.identity import RunIdentity
 from activities.modelop.assets import UnreadableAsset
 from activities.modelop.types import MonitorProblem, StoreResultRequest, TestSummary
 from activities.review_document.judge import MAX_FINDINGS, MAX_FINDINGS_BYTES, ReviewJudge
+from activities.review_document.limits.thresholds import standard_thresholds_sha256
+from activities.review_document.limits.verdict_types import Word
+from activities.review_document.limits.verdicts import count_by_word, evaluate
 from activities.review_document.selection import FrozenSources
-from activities.review_document.thresholds import standard_thresholds_sha256
-from activities.review_document.verdicts import Word, count_by_word, evaluate
 from tests.activities.review_document import samples
 
 RISK_TESTS_ID = "srt-snapshot"

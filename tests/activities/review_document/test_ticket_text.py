@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.review_document.limits.verdict_types import Verdict, Word
 from activities.review_document.ticket_text import document_comment
 from activities.review_document.types import ReviewDocument
-from activities.review_document.verdicts import Verdict, Word
 from sandbox.jira.wiki import render_wiki
 
 

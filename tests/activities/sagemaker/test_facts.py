@@ -18,9 +18,16 @@ def variant(name: str = "A", model: str = "credit", **more: Any) -> dict[str, An
     return {"VariantName": name, "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1, **more}
 
 
-def read(*variants: dict[str, Any], at: datetime = AT, **more: Any) -> EndpointConfig:
+def read(
+    *variants: dict[str, Any],
+    at: datetime = AT,
+    model: dict[str, Any] | None = None,
+    container: dict[str, Any] | None = None,
+    **more: Any,
+) -> EndpointConfig:
     answer = {"EndpointConfigName": "c", "EndpointConfigArn": "arn:c", "ProductionVariants": list(variants), **more}
-    models = {"credit": {"ModelArn": "arn:credit", "PrimaryContainer": {"Image": "i", "ModelDataUrl": "s3://b/m"}}}
+    described = {"PrimaryContainer": container or {"Image": "i", "ModelDataUrl": "s3://b/m"}, **(model or {})}
+    models = {name: {"ModelArn": f"arn:{name}", **described} for name in ("credit", "any")}
     return endpoint_config(answer, models, region="eu-central-1", read_at=at)
 
 
@@ -42,6 +49,54 @@ def test_when_it_was_read_and_made_and_the_order_of_variants_do_not_count() -> N
 def test_what_changed_is_said(changed: dict[str, Any], said: str) -> None:
     found = differences(read(variant()), read(variant(), **changed))
     assert any(each.startswith(said) for each in found), found
+
+
+CONTAINER = {"Image": "i", "ModelDataUrl": "s3://b/m", "Environment": {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://b/code"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "of_variant", "model", "container", "said"),
+    [
+        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://x"}}}, {}, {}, {}, "of it"),
+        ({"DataCaptureConfig": {"CaptureOptions": [{"CaptureMode": "Input"}]}}, {}, {}, {}, "of it"),
+        ({"ExplainerConfig": {"ClarifyExplainerConfig": {"EnableExplanations": "x"}}}, {}, {}, {}, "of it"),
+        ({}, {"VolumeSizeInGB": 500}, {}, {}, "of variant A or its model"),
+        ({}, {"RoutingConfig": {"RoutingStrategy": "RANDOM"}}, {}, {}, "of variant A or its model"),
+        ({}, {"ManagedInstanceScaling": {"MaxInstanceCount": 9}}, {}, {}, "of variant A or its model"),
+        ({}, {}, {"ExecutionRoleArn": "arn:other"}, {}, "of variant A or its model"),
+        ({}, {}, {"VpcConfig": {"Subnets": ["s"]}}, {}, "of variant A or its model"),
+        ({}, {}, {"EnableNetworkIsolation": True}, {}, "of variant A or its model"),
+        ({}, {}, {}, {"Environment": {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://b/swapped"}}, "of container 1 of variant A"),
+        ({}, {}, {}, {"Mode": "MultiModel"}, "of container 1 of variant A"),
+    ],
+)
+def test_settings_that_are_not_told_are_compared_all_the_same(
+    config: dict[str, Any], of_variant: dict[str, Any], model: dict[str, Any], container: dict[str, Any], said: str
+) -> None:
+    found = differences(
+        read(variant(), container=CONTAINER),
+        read(variant(**of_variant), **config, model=model, container={**CONTAINER, **container}),
+    )
+    assert found == [f"other settings {said} changed"]
+
+
+def test_variables_of_a_container_may_be_secret_and_are_not_kept() -> None:
+    assert "s3://b/code" not in read(variant(), container=CONTAINER).model_dump_json()
+
+
+def test_a_recommendation_of_aws_is_no_change_of_the_model() -> None:
+    recommended = {"DeploymentRecommendation": {"RecommendationStatus": "COMPLETED"}, "CreationTime": AT}
+    assert differences(read(variant()), read(variant(), model=recommended)) == []
+
+
+@pytest.mark.parametrize(
+    ("known_as", "served"),
+    [("s3://b/m/credit.tar.gz", True), ("s3://b/m2/credit.tar.gz", False), ("credit.tar.gz", False)],
+)
+def test_a_container_for_many_models_serves_what_lies_under_its_address(known_as: str, served: bool) -> None:
+    many = {"Image": "i", "Mode": "MultiModel", "ModelDataUrl": "s3://b/m/"}
+    assert serves(read(variant(model="any"), container=many), [known_as]) is served
+    assert not serves(read(variant(model="any"), container={**many, "Mode": "SingleModel"}), [known_as])
 
 
 def test_a_change_that_was_cut_off_is_still_a_change() -> None:

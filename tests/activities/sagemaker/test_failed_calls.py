@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.sagemaker import client
 from activities.sagemaker.client import SageMakerClient
 from activities.sagemaker.settings import SageMakerSettings
 from tests.activities.modelop.scripted_server import Reply, ScriptedServer
@@ -45,6 +46,14 @@ def refusal(status: int, code: str, message: str = "as scripted", **headers: str
     return Reply(status, body, {"Content-Type": "application/x-amz-json-1.1", **named})
 
 
+SERVERLESS_WITHOUT_SIZE = json.dumps(
+    {
+        "EndpointConfigName": "credit",
+        "ProductionVariants": [{"VariantName": "A", "ServerlessConfig": {"MaxConcurrency": 1}}],
+    }
+).encode()
+
+
 @pytest.mark.parametrize(
     ("reply", "kind", "final"),
     [
@@ -61,6 +70,10 @@ def refusal(status: int, code: str, message: str = "as scripted", **headers: str
         (Reply(cut=True), "Unreachable", False),
         (Reply(200, b"<html>please sign in</html>"), "UnexpectedAnswer", False),
         (Reply(200, b"{}" * 3), "UnexpectedAnswer", False),
+        (Reply(200, b"[]"), "UnexpectedAnswer", False),
+        (Reply(200, b'{"EndpointConfigName": "credit"', truncated=True), "UnexpectedAnswer", False),
+        (Reply(200, b"[" + b"1," * client.MAX_ANSWER_BYTES), "UnexpectedAnswer", False),
+        (Reply(200, SERVERLESS_WITHOUT_SIZE), "UnexpectedAnswer", False),
     ],
 )
 async def test_an_answer_is_retried_only_if_time_may_mend_it(
@@ -86,10 +99,10 @@ async def test_a_redirect_is_not_followed_with_our_signature(server: ScriptedSer
 
 
 async def test_nobody_at_the_address_is_worth_another_try() -> None:
-    client = connected(f"http://127.0.0.1:{free_port()}")
+    nobody = connected(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(ApplicationError) as raised:
-        await client.endpoint_config("credit")
-    await client.aclose()
+        await nobody.endpoint_config("credit")
+    await nobody.aclose()
     assert (raised.value.type, raised.value.non_retryable) == ("Unreachable", False)
 
 
@@ -114,6 +127,15 @@ async def test_a_profile_that_is_not_there_is_final(monkeypatch: pytest.MonkeyPa
         await client.endpoint_config("credit")
     await client.aclose()
     assert raised.value.type == "Unauthorized"
+
+
+async def test_an_answer_that_comes_drop_by_drop_is_given_up(
+    server: ScriptedServer, scripted: SageMakerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "TOTAL_SECONDS", 0.2)
+    begun = time.monotonic()
+    error = await failure(server, scripted, Reply(200, b" " * 1000, pause=0.05))
+    assert error.type == "Unreachable" and time.monotonic() - begun < 10
 
 
 async def test_the_event_loop_goes_on_while_aws_is_slow(server: ScriptedServer, scripted: SageMakerClient) -> None:

@@ -1,7 +1,8 @@
 """Secrets, the document's content and people: whether any of it gets to where it does not belong.
 
-A worker and a relay of their own, with a canary in every secret setting, carry a run from its start to its end; once
-without encryption and once with it. Then everything that they wrote is searched.
+A worker and a relay of their own, with a canary in every secret setting, carry a run from its start to its end: once
+for each way to sign in, of which one is with encryption. They reach Jira and ModelOp Center through a proxy, Temporal
+with a client certificate, and send traces. Then everything that they wrote is searched.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import subprocess
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from pydantic import BaseModel, SecretStr
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest, RegisterNamespaceRequest
@@ -28,21 +31,26 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from console.scenarios import SCENARIOS, ScenarioName
-from console.stack import RunningStack, stack_settings
+from console.stack import Addresses, RunningStack, stack_settings
 from sandbox.jira.people import PEOPLE, find_person
-from sandbox.modelop.accounts import OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, STATIC_TOKEN
+from sandbox.modelop.accounts import OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, SERVICE_ACCOUNT, STATIC_TOKEN
 from sandbox.modelop.seed import GERMAN_CREDIT
+from tests.collector import Collector, collector
 from tests.end_to_end.site import Run, Site
 from tests.mlc_process import MLC, environment
+from tests.plain_proxy import plain_proxy
 from tests.processes import ServerProcess, free_port, server_process
+from tests.tls import Authority, Certificate, tls_in_front_of
 from tests.worker.keys import new_key, ring
 from worker.data_converter import encrypting_data_converter
 from worker.encryption import KeyRing
+from worker.settings import Settings
 
 NAMESPACE = "canaries"
 ENDPOINT = SCENARIOS[ScenarioName.HAPPY].endpoint_config
-WEBHOOK, OTHER_WEBHOOK, CODEC, AWS = (
-    f"canary-{name}-{secrets.token_hex(12)}" for name in ("hook", "2", "codec", "aws")
+WEBHOOK, OTHER_WEBHOOK, CODEC, AWS, AWS_SESSION, PROXY, TEMPORAL, COLLECTOR = (
+    f"canary-{name}-{secrets.token_hex(12)}"
+    for name in ("hook", "2", "codec", "aws", "session", "proxy", "temporal", "collector")
 )
 KEYS = {"old": new_key(), "new": new_key()}
 JIRA = find_person("svc-mlc")
@@ -53,11 +61,16 @@ SECRETS = [
     OTHER_WEBHOOK,
     CODEC,
     AWS,
+    AWS_SESSION,
+    PROXY,
+    TEMPORAL,
+    COLLECTOR,
     *KEYS.values(),
     JIRA.password,
     JIRA.token,
     OAUTH_CLIENT_SECRET,
     STATIC_TOKEN,
+    SERVICE_ACCOUNT.password,
 ]
 # Printed in the document, and nowhere else.
 IN_DOCUMENT = ["canary-of-the-document", "word/document.xml"]
@@ -71,6 +84,12 @@ SIGN_IN = {
         "MLC_MODELOP__CLIENT_ID": OAUTH_CLIENT_ID,
         "MLC_MODELOP__CLIENT_SECRET": OAUTH_CLIENT_SECRET,
     },
+    "password": {
+        "MLC_JIRA__USERNAME": JIRA.name,
+        "MLC_JIRA__TOKEN": JIRA.password,
+        "MLC_MODELOP__USERNAME": SERVICE_ACCOUNT.username,
+        "MLC_MODELOP__PASSWORD": SERVICE_ACCOUNT.password,
+    },
     "encrypted": {
         "MLC_JIRA__BEARER_TOKEN": JIRA.token,
         "MLC_MODELOP__TOKEN": STATIC_TOKEN,
@@ -80,25 +99,80 @@ SIGN_IN = {
 }
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize(("mode", "keys"), [("clear", KeyRing()), ("encrypted", ring("new", **KEYS))])
+@dataclass(frozen=True)
+class Ways:
+    """The ways to the systems around: each asks for a secret."""
+
+    temporal: str
+    client: Certificate
+    authority: Authority
+    proxy: str
+    collector: str
+
+
+@contextmanager
+def guarded_ways(temporal: str, folder: Path) -> Iterator[tuple[Ways, Collector]]:
+    """A TLS endpoint before Temporal that asks for a client certificate, a proxy with a password, a collector."""
+    authority, port = Authority(folder), int(temporal.rpartition(":")[2])
+    shown, client = authority.issue("localhost"), authority.issue("worker")
+    with (
+        tls_in_front_of(port, shown, client_authority=authority, protocol="h2") as tls_port,
+        plain_proxy("worker", PROXY) as proxy,
+        collector() as taken,
+    ):
+        yield Ways(f"localhost:{tls_port}", client, authority, proxy, taken.url), taken
+
+
+def test_every_secret_setting_has_a_canary(tmp_path: Path) -> None:
+    (tmp_path / "webhook-secret").write_text("unused")
+    addresses = Addresses(*(["http://127.0.0.1:9"] * 9))
+    stack = RunningStack(addresses=addresses, pids={}, directory=tmp_path)
+    with guarded_ways("127.0.0.1:9", tmp_path) as (ways, _):
+        given = [own_settings(stack, mode, ways)[0] for mode in SIGN_IN]
+    wanted = list(secret_variables(Settings, "MLC_"))
+    assert len(wanted) >= 10
+    for variable in wanted:
+        assert any(secret in settings.get(variable, "") for settings in given for secret in SECRETS), variable
+
+
+def secret_variables(shape: type[BaseModel], prefix: str) -> Iterator[str]:
+    """The variables that set what the settings keep as a secret."""
+    for name, setting in shape.model_fields.items():
+        kind, variable = setting.annotation, prefix + name.upper()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from secret_variables(kind, f"{variable}__")
+        elif SecretStr.__name__ in repr(kind):
+            yield variable
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("mode", "keys"), [("clear", KeyRing()), ("password", KeyRing()), ("encrypted", ring("new", **KEYS))]
+)
 async def test_no_canary_gets_to_where_it_does_not_belong(
     running_stack: RunningStack, tmp_path: Path, mode: str, keys: KeyRing
 ) -> None:
     client = await own_namespace(running_stack, keys)
     site = Site(running_stack, client)
-    settings, addresses = own_settings(running_stack, mode)
-    with own_processes(settings, addresses, tmp_path):
-        async with marked_model(site):
-            run, document = await carried(site, addresses["relay"])
-        found = await left_behind(run, client, addresses)
-        shown = {command: mlc(settings, command, run.handle.id) for command in ("show", "watch")}
-        shown["list"] = mlc(settings, "list", "--all")
+    (certificates := tmp_path / "certificates").mkdir()
+    (logs := tmp_path / "logs").mkdir()
+    with guarded_ways(running_stack.addresses.temporal, certificates) as (ways, taken):
+        settings, addresses = own_settings(running_stack, mode, ways)
+        with own_processes(settings, addresses, logs):
+            async with marked_model(site):
+                run, document = await carried(site, addresses["relay"])
+            found = await left_behind(run, client, addresses)
+            shown = {command: mlc(settings, command, run.handle.id) for command in ("show", "watch")}
+            shown["list"] = mlc(settings, "list", "--all")
+        found["traces"] = b"".join(taken.bodies)
     await site.aclose()
-    found |= logs_in(tmp_path) | logs_in(running_stack.directory / "logs")
+    found |= logs_in(logs) | logs_in(running_stack.directory / "logs")
 
     assert IN_DOCUMENT[0].encode() in document, "the search for the document's content needs a canary in it"
-    assert places(found, [*SECRETS, *IN_DOCUMENT]) == []
+    assert taken.named("Jira GET") and taken.named("ModelOp Center GET"), "the search of traces needs some"
+    private_key = ways.client.key.read_text().splitlines()[1]
+    everything = found | {f"mlc {command}": printed.encode() for command, printed in shown.items()}
+    assert places(everything, [*SECRETS, private_key, *IN_DOCUMENT]) == []
     told = {place: found.pop(place) for place in ("history", "description", "details")}
     assert places(found, [*NAMES, COMMENT]) == []
     tickets = [decision.ticket for decision in (await run.handle.result()).decisions]
@@ -139,14 +213,23 @@ async def own_namespace(stack: RunningStack, keys: KeyRing) -> Client:
     )
 
 
-def own_settings(stack: RunningStack, mode: str) -> tuple[dict[str, str], dict[str, str]]:
+def own_settings(stack: RunningStack, mode: str, ways: Ways) -> tuple[dict[str, str], dict[str, str]]:
     """Settings with a canary in every secret one, and the addresses that they choose."""
     ports = {name: free_port() for name in ("relay", "relay_metrics", "worker", "worker_metrics")}
     credentials = re.compile(r"MLC_(JIRA|MODELOP)__(USERNAME|PASSWORD|TOKEN)$")
     settings = {name: value for name, value in stack_settings(stack).items() if not credentials.match(name)}
     settings |= {
         **SIGN_IN[mode],
+        "TEMPORAL_ADDRESS": ways.temporal,
         "TEMPORAL_NAMESPACE": NAMESPACE,
+        "TEMPORAL_API_KEY": TEMPORAL,
+        "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(ways.authority.certificate),
+        "TEMPORAL_TLS_CLIENT_CERT_PATH": str(ways.client.certificate),
+        "TEMPORAL_TLS_CLIENT_KEY_DATA": ways.client.key.read_text(),
+        "MLC_JIRA__PROXY": ways.proxy,
+        "MLC_MODELOP__PROXY": ways.proxy,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": ways.collector,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {COLLECTOR}",
         "MLC_RELAY__SECRETS": json.dumps([OTHER_WEBHOOK, WEBHOOK]),
         "MLC_RELAY__PORT": str(ports["relay"]),
         "MLC_RELAY__METRICS_PORT": str(ports["relay_metrics"]),
@@ -155,6 +238,7 @@ def own_settings(stack: RunningStack, mode: str) -> tuple[dict[str, str], dict[s
         "MLC_CODEC_SERVER__TOKENS": json.dumps([CODEC]),
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": AWS,
+        "AWS_SESSION_TOKEN": AWS_SESSION,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     if mode == "clear":

@@ -15,7 +15,13 @@ import pytest_asyncio
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle, WorkflowHistory
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowHistory,
+)
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -26,9 +32,9 @@ from tests.temporal_servers import dev_server
 from tests.worker.keys import new_key, ring
 from tests.workflows.world import Process, World, problem, process_worker
 from worker.data_converter import encrypting_data_converter
-from worker.encryption import KeyRing
+from worker.encryption import KeyRing, UnknownKeyError
 from worker.wiring import WORKFLOWS, activity_methods
-from workflows.contract import ImplementationRequest, Outcome
+from workflows.contract import UPDATE_ABORT, UPDATE_RESUME, ImplementationRequest, Outcome
 from workflows.implementation import SagemakerModelImplementationWorkflow
 
 OLD, NEW = new_key(), new_key()
@@ -166,6 +172,27 @@ async def test_a_missing_key_is_said_by_the_worker_and_the_run_goes_on_once_it_i
         await handle.terminate()
 
 
+async def test_updates_and_queries_that_cannot_be_decrypted_are_refused_and_leave_the_run_alone(
+    temporal: WorkflowEnvironment,
+) -> None:
+    client, stranger = await client_with(temporal, RING), await client_with(temporal, ring("new", new=NEW))
+    async with process_worker(client, World(), **UNSANDBOXED) as process:
+        handle = await process.start()
+        await process.waiting_on("PiaApproval")
+        theirs = stranger.get_workflow_handle(handle.id)
+        # Even why they were refused is encrypted.
+        for asking in (
+            theirs.execute_update(UPDATE_RESUME, {"reason": "said-by-a-stranger"}),
+            theirs.execute_update(UPDATE_ABORT, {"reason": "said-by-a-stranger"}),
+            theirs.query("status"),
+        ):
+            with pytest.raises(UnknownKeyError, match="under key old"):
+                await asking
+        await process.approve("PiaApproval", "ResultsApproval", "ProductionApproval")
+        assert (await process.handle.result()).outcome is Outcome.DEPLOYED
+        assert await replayed(await handle.fetch_history(), RING) is None
+
+
 async def test_a_start_with_a_changed_payload_fails_that_run_only_and_the_log_says_why(
     temporal: WorkflowEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,7 +201,7 @@ async def test_a_start_with_a_changed_payload_fails_that_run_only_and_the_log_sa
         # The client without keys sends the payload as it is.
         starter = Process(temporal.client, process.world, process.task_queue)
         handle = await starter.start(RawValue(Payload(metadata=sealed.metadata, data=sealed.data[:-1])))
-        with pytest.raises(WorkflowFailureError):
+        with pytest.raises(UnknownKeyError, match="under key old"):
             await handle.result()
         with pytest.raises(WorkflowFailureError) as failed:
             await process.handle.result()

@@ -17,6 +17,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from tests.processes import free_port
@@ -29,6 +30,8 @@ START_SECONDS = 100.0
 END_SECONDS = 60.0
 # As long as the suite can afford; minutes make no difference but in the pauses between attempts.
 ABSENCE_SECONDS = 15
+# On this an alert is raised; a worker shows it only once it has missed Temporal.
+SHOWN_WHILE_TEMPORAL_IS_AWAY = "temporal_long_request_failure_total"
 NOWHERE = "http://127.0.0.1:9"
 SETTINGS = {
     "MLC_ENV_FILE": "",
@@ -159,16 +162,24 @@ async def test_a_worker_drains_after_the_first_sigterm_and_ends_at_once_after_th
 
 @pytest.mark.timeout(400)
 async def test_a_worker_survives_temporals_absence_and_tells_whether_it_is_ready(tmp_path: Path) -> None:
-    log, health, port = tmp_path / "worker.log", free_port(), free_port()
+    log, health, metrics, port = tmp_path / "worker.log", free_port(), free_port(), free_port()
     server = _temporal(port, tmp_path)
     try:
-        with worker_process(log, TEMPORAL_ADDRESS=f"127.0.0.1:{port}", MLC_WORKER__HEALTH_PORT=str(health)) as process:
+        with worker_process(
+            log,
+            TEMPORAL_ADDRESS=f"127.0.0.1:{port}",
+            MLC_WORKER__HEALTH_PORT=str(health),
+            MLC_WORKER__METRICS_PORT=str(metrics),
+        ) as process:
             await _until_ready(health, 200)
             server.terminate()
             server.wait(10)
             await _until_ready(health, 503)
             await asyncio.sleep(ABSENCE_SECONDS)
             assert process.poll() is None
+            async with httpx.AsyncClient(trust_env=False) as http:
+                shown = (await http.get(f"http://127.0.0.1:{metrics}/metrics")).text
+            assert f"{SHOWN_WHILE_TEMPORAL_IS_AWAY}{{" in shown
             server = _temporal(port, tmp_path)
             await _until_ready(health, 200)
             # It does not only look alive: a run is carried.
@@ -246,3 +257,16 @@ async def test_registering_search_attributes_twice_adds_nothing() -> None:
             "MlcTicket",
         ]
         assert await register_search_attributes(environment.client) == []
+
+
+async def test_a_worker_says_at_start_that_a_search_attribute_is_of_another_type(tmp_path: Path) -> None:
+    wrong = [SearchAttributeKey.for_bool("MlcStage")]
+    environment = await WorkflowEnvironment.start_local(dev_server_existing_path=str(TEMPORAL), search_attributes=wrong)
+    async with environment:
+        log = tmp_path / "worker.log"
+        address = environment.client.service_client.config.target_host
+        with worker_process(log, TEMPORAL_ADDRESS=address) as process:
+            said = await asyncio.to_thread(wait_for, log, "Working on task queue")
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, END_SECONDS) == 0
+    assert "Search attribute MlcStage is registered as Bool" in said and "mlc setup" in said

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,14 +26,17 @@ from tests.collector import Collector, collector
 from tests.processes import free_port
 from tests.relay.conftest import post, serving, webhook
 from tests.temporal_servers import dev_server
-from tests.worker.processes.test_lifecycle import wait_for, worker_process
+from tests.worker.processes.test_lifecycle import START_SECONDS, wait_for, worker_process
 from tests.worker.traced_process import WaitingForAWebhook, call_outside
 from worker.data_converter import data_converter
-from worker.tracing import HEADER, OpenTelemetryTracing
+from worker.tracing import CLOSE_SECONDS, HEADER, OpenTelemetryTracing
+from workflows import run_metrics
 from workflows.contract import (
     SIGNAL_JIRA_STATUS_CHANGED,
     TASK_QUEUE,
     WORKFLOW_TYPE,
+    Gate,
+    MlcStage,
     TicketStatusChanged,
     workflow_id,
 )
@@ -135,11 +140,51 @@ async def test_a_trace_header_that_is_garbage_harms_no_run(monkeypatch: pytest.M
         assert len(taken.named("RunActivity:call_outside")) == 2
 
 
-async def test_a_collector_that_is_away_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    with tracing_to(f"http://127.0.0.1:{free_port()}", monkeypatch) as tracing, tracing.delivery():
-        assert tracing.headers()
-    async with asyncio.timeout(15):
-        await asyncio.to_thread(tracing.close)
+@pytest.mark.parametrize("listens", [False, True], ids=["away", "silent"])
+def test_a_collector_that_does_not_answer_holds_up_nobody_not_even_the_end(
+    monkeypatch: pytest.MonkeyPatch, listens: bool
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        if listens:
+            taken.listen()
+        with tracing_to(f"http://127.0.0.1:{taken.getsockname()[1]}", monkeypatch) as tracing:
+            began = time.monotonic()
+            with tracing.delivery():
+                assert tracing.headers()
+            assert time.monotonic() - began < 1
+            began = time.monotonic()
+        assert time.monotonic() - began < CLOSE_SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector-canary"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://me:canary/at@collector:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer canary"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b,canary"),
+    ],
+)
+def test_a_wrong_variable_of_the_traces_is_named_and_its_credentials_are_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=f"^{variable}: should be") as refused:
+        OpenTelemetryTracing("tested")
+    assert "canary" not in str(refused.value) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_EXPORTER_OTLP_HEADERS", "canary"), ("OTEL_BSP_MAX_QUEUE_SIZE", "-1")]
+)
+def test_a_wrong_variable_of_the_traces_stops_a_process_with_a_line(tmp_path: Path, variable: str, value: str) -> None:
+    log = tmp_path / "worker.log"
+    with worker_process(log, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", **{variable: value}) as process:
+        assert process.wait(START_SECONDS) == 1
+    said = log.read_text()
+    assert "traces cannot be sent" in said and "OTEL_SDK_DISABLED" in said
+    assert "canary" not in said and "Traceback" not in said
 
 
 def test_nothing_of_opentelemetry_is_loaded_where_no_collector_is_configured() -> None:
@@ -162,6 +207,12 @@ async def test_a_workers_metrics_tell_of_calls_blocks_and_polling(tmp_path: Path
             found = await _scraped_until(port, metrics.BLOCKS.exposed_name)
     (block,) = found[metrics.BLOCKS.exposed_name]
     assert (block.labels["stage"], block.labels["cause"], block.value) == ("Registered", "Unreachable", 1)
+    # One series each: that from the start, with its 0, and that of the run have the same labels.
+    entered = {sample.labels["stage"]: sample.value for sample in found[metrics.STAGES_ENTERED.exposed_name]}
+    assert entered == {stage.value: float(stage is MlcStage.REGISTERED) for stage in MlcStage}
+    assert len(found[metrics.STAGES_ENTERED.exposed_name]) == len(entered)
+    for metric, kinds in ((metrics.TICKETS_OPENED, Gate), (metrics.IMPLEMENTATIONS_ENDED, run_metrics.FINAL_STAGES)):
+        assert [sample.value for sample in found[metric.exposed_name]] == [0.0] * len(kinds)
     calls = found[metrics.OUTSIDE_CALLS.exposed_name + "_count"]
     assert {(call.labels["system"], call.labels["status"]) for call in calls} == {("ModelOp Center", "none")}
     assert sum(sample.value for sample in found["temporal_num_pollers"]) > 0
