@@ -137,7 +137,7 @@ async def test_statuses_without_the_configured_names_are_not_asked_for_with_ever
     request_for: Callable[..., TicketRequest],
     proxy: FaultyProxy,
 ) -> None:
-    jira = make_jira(make_settings(rejected_statuses=["Turned down"], close_status="Done"))
+    jira = make_jira(make_settings(rejected_statuses=["Turned down"]))
     opened = await attempt().run(jira.open_ticket, request_for())
     for _ in range(3):
         await attempt().run(jira.read_ticket, ReadTicketRequest(issue_id=opened.issue_id, key=opened.key))
