@@ -23,6 +23,9 @@ from typing import Any
 import httpx
 from rich.console import Console
 from rich.table import Table
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
 
 from console.faults import ConsoleFault
@@ -44,6 +47,7 @@ from workflows.contract import (
 
 DECIDERS = {MlcStage.PIA_APPROVAL: "paul", MlcStage.RESULTS_APPROVAL: "vera", MlcStage.PRODUCTION_APPROVAL: "aaron"}
 GLANCE_SECONDS = 0.5
+START_SECONDS = 60.0
 GIVE_UP_SECONDS = 1800.0
 DEPLOYED = "DEPLOYED"
 # Of each process only one can listen there.
@@ -106,6 +110,7 @@ async def measure(directory: Path, *, runs: int, workers: int) -> Throughput:
     async with local_stack(directory, say=lambda line: None) as (running, supervisor):
         _add_workers(running, supervisor, workers - 1)
         client = await Client.connect(running.addresses.temporal, data_converter=data_converter)
+        await _all_at_work(client, workers)
         models = await _register(running.addresses, runs)
         before = _usages(supervisor.pids)
         began = time.monotonic()
@@ -149,6 +154,21 @@ def _add_workers(running: RunningStack, supervisor: Supervisor, more: int) -> No
     environment = {name: value for name, value in worker.environment.items() if name not in _PORTS_OF_ONE}
     for number in range(2, more + 2):
         supervisor.launch(replace(worker, name=f"worker {number}", environment=environment))
+
+
+async def _all_at_work(client: Client, workers: int) -> None:
+    """Waits until every worker asks for work: whoever serves a run first keeps it, and would keep all of them."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=TASK_QUEUE),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            described = await client.workflow_service.describe_task_queue(request)
+            if len({poller.identity for poller in described.pollers}) >= workers:
+                return
+            await asyncio.sleep(GLANCE_SECONDS)
 
 
 async def _register(addresses: Addresses, number: int) -> list[str]:

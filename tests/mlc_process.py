@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,12 @@ def environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
     }
 
 
+def _heed_signals() -> None:
+    """In the new process: tests that were started in the background hand down that signals are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Marked:
     """A process whose environment carries a mark that all its descendants inherit."""
 
@@ -36,7 +43,12 @@ class Marked:
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env=environment({"STACK_MARK": self.mark}), cwd=log.parent
+                command,
+                stdout=output,
+                stderr=output,
+                env=environment({"STACK_MARK": self.mark}),
+                cwd=log.parent,
+                preexec_fn=_heed_signals,
             )
 
     def family(self) -> list[int]:
