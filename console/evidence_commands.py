@@ -200,7 +200,7 @@ async def _export(workflow_id: str, run_id: str | None, decrypt: bool | None, di
 def _records(directory: Path) -> object:
     gathering = import_module("console.evidence.gathering")
     found = import_module("console.checks.installation").find_installation(directory)
-    why = f"the settings do not say where it is: {found.faults[0]}" if found.faults else ""
+    why = f"the settings do not say where it is: {'; '.join(found.faults)}" if found.faults else ""
     return gathering.Records(modelop=found.modelop, jira=found.jira, why_unknown=why)
 
 

@@ -44,12 +44,12 @@ async def mistyped_search_attributes(client: Client) -> dict[str, str]:
         ListSearchAttributesRequest(namespace=client.namespace)
     )
     return {
-        key.name: type_name(found.custom_attributes[key.name])
+        key.name: _type_name(found.custom_attributes[key.name])
         for key in SEARCH_ATTRIBUTES
         if key.name in found.custom_attributes and found.custom_attributes[key.name] != int(key.indexed_value_type)
     }
 
 
-def type_name(number: int) -> str:
+def _type_name(number: int) -> str:
     """What people call a type of search attributes, for example `Keyword`."""
     return IndexedValueType.Name(IndexedValueType.ValueType(number)).removeprefix("INDEXED_VALUE_TYPE_").title()

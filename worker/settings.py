@@ -26,9 +26,7 @@ from activities.sagemaker.settings import SageMakerSettings
 from activities.transport import is_loopback
 from activities.web_address import WebAddress
 from worker.encryption import EncryptionSettings
-from worker.settings_faults import ENV_FILE_VARIABLE as ENV_FILE_VARIABLE
-from worker.settings_faults import LEVEL, VariableNames
-from worker.settings_faults import PREFIX as PREFIX
+from worker.settings_faults import ENV_FILE_VARIABLE, LEVEL, PREFIX, VariableNames
 
 DEFAULT_ENV_FILE = ".env"
 LONGEST_PAUSE = timedelta(days=1)

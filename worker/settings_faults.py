@@ -44,8 +44,8 @@ class VariableNames:
         for variable in sorted(given):
             if self.is_known(variable) or (LEVEL not in variable and not self._nearest(variable, likeness=0.9)):
                 continue
-            nearest = self._nearest(variable)
-            yield self.no_such_setting(variable), any(guard in nearest for guard in _GUARDS)
+            meant = (variable.upper(), self._nearest(variable))
+            yield self.no_such_setting(variable), any(guard in name for guard in _GUARDS for name in meant)
 
     def no_such_setting(self, variable: str) -> str:
         """That there is none of this name, and which is meant."""

@@ -4,8 +4,9 @@
 knows retries, blocking and resuming. What a person must mend parks the run, it never ends it.
 
 One history holds a run from its start to its end: a run that everybody approves has some two hundred events of the
-51,200 that Temporal allows, and what could repeat without people is bounded (a blocked run's own tries slow down to one
-a day; reminders and moves back are counted). So a run is never continued as new.
+51,200 that Temporal allows, and what the process repeats by itself is bounded (a blocked run's own tries slow down to
+one a day; reminders and moves back are counted). Only whoever edits a waiting ticket some thousands of times could fill
+it, as each edit is a signal and a read. So a run is never continued as new.
 """
 
 from __future__ import annotations

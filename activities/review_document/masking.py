@@ -14,7 +14,8 @@ _PERSONAL_DATA = re.compile(
     r"(?<![a-z])pii(?![a-z])|personal(?:ly)?[ _-]?(?:identif|data|info)|presidio", re.IGNORECASE
 )
 _USER = re.compile(r"://[^\s/]+@")
-_QUERY = re.compile(r"(://[^\s?#]{0,2000})[?#][^\s\"'<>)]+")
+# Each address is read up to the next one, so that many beginnings of addresses are not read many times.
+_QUERY = re.compile(r"(://(?:(?!://)[^\s?#])*)[?#][^\s\"'<>)]+")
 _KIND = re.compile(r"[a-z]+(?:_[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
 
 

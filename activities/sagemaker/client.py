@@ -116,7 +116,7 @@ class SageMakerClient:
     def _insist(described: Any, field: str, asked: str, call: str) -> None:
         """boto3 takes any page for an answer without fields; a configuration without variants would be made of it."""
         answered = described.get(field) if isinstance(described, dict) else None
-        if str(answered).casefold() != asked.casefold():
+        if not isinstance(answered, str) or answered.casefold() != asked.casefold():
             raise errors.unexpected(failures.SYSTEM, call, "it is not about what was asked for")
 
     async def _call(self, call: str, use: Callable[[Api], _T], missing: str) -> _T:
@@ -125,9 +125,10 @@ class SageMakerClient:
 
     def _in_thread(self, call: str, use: Callable[[Api], _T], missing: str) -> _T:
         try:
+            api = self._connected()
             with outside_call(failures.SYSTEM, call) as observed:
                 try:
-                    answer = use(self._connected())
+                    answer = use(api)
                 except failures.FAILURES as error:
                     observed.status = failures.http_status(error)
                     raise

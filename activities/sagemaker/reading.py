@@ -21,7 +21,10 @@ MAX_CHARACTERS = 1024
 
 MAX_FACTS_BYTES = 24 * 1024
 DIGEST_CHARACTERS = 24
-_NOT_COMPARED = {"created_at", "read_at", "serves_model", "fingerprint"}
+_NOT_COMPARED: dict[str, Any] = {
+    **dict.fromkeys(("created_at", "read_at", "serves_model", "fingerprint"), True),
+    "variants": {"__all__": {"model_created_at"}},
+}
 
 _OTHER = "other settings"
 _OF_THE_ANSWER = {"CreationTime", "ResponseMetadata"}
@@ -53,7 +56,6 @@ def endpoint_config(config: Answer, models: Mapping[str, Answer], *, region: str
         region: where both were read.
         read_at: when.
     """
-    created = config.get("CreationTime")
     facts = EndpointConfig(
         name=_text(config, "EndpointConfigName"),
         arn=_text(config, "EndpointConfigArn"),
@@ -61,7 +63,7 @@ def endpoint_config(config: Answer, models: Mapping[str, Answer], *, region: str
         variants=list(_variants(config, models)),
         data_capture=_data_capture(config.get("DataCaptureConfig")),
         kms_key=_text(config, "KmsKeyId"),
-        created_at=created.astimezone(UTC) if isinstance(created, datetime) else None,
+        created_at=_moment(config, "CreationTime"),
         read_at=read_at,
         other_settings=_digest(
             _rest(config, _TOLD_OF_CONFIG | {"DataCaptureConfig"}),
@@ -76,7 +78,7 @@ def fingerprint(config: EndpointConfig) -> str:
     """SHA-256 over what an endpoint of this configuration would run, as JSON in a fixed form.
 
     When it was created and read do not count, nor does the order of variants. Fields without a value are left out, so
-    that a field which a later release adds does not by itself make old readings look changed.
+    that a field which a later release adds makes only those old readings look changed that would have a value for it.
     """
     identity = config.model_dump(mode="json", exclude=_NOT_COMPARED, exclude_defaults=True)
     identity["variants"] = sorted(identity.get("variants", []), key=lambda variant: str(variant["name"]))
@@ -94,18 +96,36 @@ def bounded(config: EndpointConfig) -> EndpointConfig:
 
 
 def differences(approved: EndpointConfig, found: EndpointConfig) -> list[str]:
-    """What differs between two readings, in words; nothing if they are the same."""
+    """What differs between two readings, in words; nothing if they are the same.
+
+    SageMaker has no way to edit an endpoint configuration or a model, only to create them anew. So of the very same
+    ones, other settings that differ are those that this release reads and an earlier one did not.
+    """
     if approved.fingerprint == found.fingerprint:
         return []
     before, after = dict(_statements(approved)), dict(_statements(found))
+    changed = [what for what in dict.fromkeys([*before, *after]) if before.get(what) != after.get(what)]
+    if changed and all(what.startswith(_OTHER) for what in changed) and _are_the_very_same(approved, found):
+        return []
     said = [
         f"{what} changed"
         if what.startswith(_OTHER)
         else f"{what}: {before.get(what) or 'none'} became {after.get(what) or 'none'}"
-        for what in dict.fromkeys([*before, *after])
-        if before.get(what) != after.get(what)
+        for what in changed
     ]
     return said or ["a part of it that is not kept in the run"]
+
+
+def _are_the_very_same(approved: EndpointConfig, found: EndpointConfig) -> bool:
+    """Whether neither the configuration nor a model of it was created anew in between."""
+    made, made_later = _moments(approved), _moments(found)
+    return made == made_later and None not in made.values()
+
+
+def _moments(config: EndpointConfig) -> dict[str, datetime | None]:
+    """When the configuration and the models of its variants were created, by ARN."""
+    models = {variant.model_arn: variant.model_created_at for variant in config.variants if variant.model_name}
+    return {config.arn: config.created_at, **models}
 
 
 def capacity(variant: Variant) -> str:
@@ -157,6 +177,7 @@ def _variant(variant: Answer, model: Answer, shadow: bool) -> Variant:
         name=_text(variant, "VariantName"),
         model_name=_text(variant, "ModelName"),
         model_arn=_text(model, "ModelArn"),
+        model_created_at=_moment(model, "CreationTime"),
         containers=[_container(each) for each in _containers(model)],
         instance_type=_text(variant, "InstanceType"),
         instance_count=variant.get("InitialInstanceCount"),
@@ -217,6 +238,11 @@ def _digest(*rests: Mapping[str, Any]) -> str:
 def _text(answer: Answer, name: str) -> str:
     value = answer.get(name)
     return plain(value, MAX_CHARACTERS) if isinstance(value, str) else ""
+
+
+def _moment(answer: Answer, name: str) -> datetime | None:
+    value = answer.get(name)
+    return value.astimezone(UTC) if isinstance(value, datetime) else None
 
 
 def _size(config: EndpointConfig) -> int:

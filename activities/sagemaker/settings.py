@@ -31,6 +31,13 @@ class SageMakerSettings(BaseModel, extra="forbid"):
             raise ValueError("should be the name of an AWS region, for example eu-central-1, or empty")
         return region
 
+    @field_validator("endpoint_url")
+    @classmethod
+    def _botocore_takes_it(cls, url: WebAddress | None) -> WebAddress | None:
+        if url and "_" in (url.host or ""):
+            raise ValueError("must be an address whose host name has no underscore: AWS's library refuses it")
+        return url
+
     @model_validator(mode="after")
     def _an_endpoint_has_a_region(self) -> Self:
         if self.endpoint_url and not self.region:

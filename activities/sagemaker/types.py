@@ -41,6 +41,7 @@ class Variant(BaseModel):
     name: str
     model_name: str
     model_arn: str = ""
+    model_created_at: datetime | None = None
     containers: list[Container] = Field(default_factory=list)
     instance_type: str = ""
     instance_count: int | None = Field(default=None, description="at the start (InitialInstanceCount)")

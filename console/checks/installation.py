@@ -34,7 +34,7 @@ from console.checks.temporal import temporal_section
 from console.stack import AWS_KEYS, read_running, stack_settings
 from worker.connection import connect, server_is_named
 from worker.settings import RelaySettings, Settings, SettingsError, given_variables, load_settings
-from worker.settings_faults import LEVEL, PREFIX
+from worker.settings_faults import LEVEL, PREFIX, VariableNames
 
 TEMPORAL_PATIENCE = timedelta(seconds=8)
 RELAY_TIMEOUT_SECONDS = 8.0
@@ -75,12 +75,12 @@ class Wanted:
 
 def find_installation(directory: Path) -> Installation:
     """The one that the settings describe; where they name no Temporal, the local stack that runs on a directory."""
-    running = None if server_is_named() else read_running(directory)
-    if running is None:
-        try:
+    try:
+        running = None if server_is_named() else read_running(directory)
+        if running is None:
             return _installation(load_settings())
-        except SettingsError as error:
-            return _as_far_as_usable(str(error).splitlines())
+    except SettingsError as error:
+        return _as_far_as_usable(str(error).splitlines())
     return replace(_sections_of(stack_settings(running)), temporal=running.addresses.temporal, aws_keys=AWS_KEYS)
 
 
@@ -108,7 +108,8 @@ def _as_far_as_usable(faults: Sequence[str]) -> Installation:
         given = given_variables()
     except SettingsError:
         return Installation(faults=faults)
-    return replace(_sections_of(given), faults=faults)
+    is_known = VariableNames(Settings).is_known
+    return replace(_sections_of({name: text for name, text in given.items() if is_known(name)}), faults=faults)
 
 
 def _jira(installation: Installation, resources: AsyncExitStack) -> Iterator[Section]:
@@ -223,5 +224,5 @@ def _value(text: str) -> Any:
     """Lists and objects are written as JSON; a password may begin as they do."""
     try:
         return json.loads(text) if text.startswith(("[", "{")) else text
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -108,7 +108,6 @@ class Field:
 NEW = StatusCategory(2, "new", "To Do", "default")
 INDETERMINATE = StatusCategory(4, "indeterminate", "In Progress", "inprogress")
 COMPLETE = StatusCategory(3, "done", "Done", "success")
-STATUS_CATEGORIES = (NEW, INDETERMINATE, COMPLETE)
 
 TO_DO = Status("10000", "To Do", "Waits for somebody to look at it.", NEW)
 IN_REVIEW = Status("10001", "In Review", "Somebody is reading it.", INDETERMINATE)

@@ -89,10 +89,10 @@ async def test_a_check_with_several_rows_that_raises_fails_them_all() -> None:
 
 async def test_all_checks_together_are_bounded_however_deep_they_are() -> None:
     begun = time.monotonic()
-    deep = Section(fine("a", 0.2), [Section(fine("b", 0.2), [Section(fine("c", 0.2), [fine("d", 60)])])])
-    rows = await examine([deep], limit=0.5, total=0.7)
+    deep = Section(fine("a", 0.05), [Section(fine("b", 0.05), [Section(fine("c", 0.05), [fine("d", 60)])])])
+    rows = await examine([deep], limit=30, total=2)
     assert [row.status.value for row in rows] == ["ok", "ok", "ok", "failed"]
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize(

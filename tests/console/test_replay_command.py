@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHistory
 
+from console.evidence import replaying
 from console.evidence.histories import UnreadableHistory, history_json, parse_history
 from console.evidence.replaying import Answer, replay_one
 from tests.console.conftest import Command
@@ -113,6 +115,18 @@ def test_a_history_that_no_server_writes_is_refused_rather_than_waited_for(
         event["eventId"] = str(number)
     with pytest.raises(UnreadableHistory, match=said):
         parse_history(json.dumps(history).encode())
+
+
+def test_a_replay_that_comes_to_no_end_is_given_up_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "REPLAY_SECONDS", 1.0)
+    history = recorded("waiting-at-pia")
+    # Past the check of `parse_history`, the SDK waits for the rest of this.
+    out_of_order(events := list(history.to_json_dict()["events"]))
+    for number, event in enumerate(events, start=1):
+        event["eventId"] = str(number)
+    endless = WorkflowHistory.from_json(history.workflow_id, {"events": events})
+    found = asyncio.run(asyncio.wait_for(replay_one(endless, data_converter), 30))
+    assert found.answer is Answer.NOT_POSSIBLE and "came to no end within 1 s" in found.why
 
 
 BAD_FILES = {

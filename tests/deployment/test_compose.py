@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 
 from sandbox.modelop.accounts import SERVICE_ACCOUNT
 from tests.setting_fields import FIELDS
-from worker.settings import ENV_FILE_VARIABLE, WorkerSettings
+from worker.settings import WorkerSettings
+from worker.settings_faults import ENV_FILE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -30,7 +31,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 BINARIES_OF_OTHERS = {"temporalio/temporal": {"temporal"}, "temporalio/server": {"nc"}, "postgres": {"pg_isready"}}
 SECRET_NAMES = re.compile(r"PASSWORD|SECRET|TOKEN|API_KEY|_PWD|ENCRYPTION__KEYS")
 # The seeded account of the sandboxes, and what is handed through from `.env`; nothing else may stand in the file.
-HARMLESS = re.compile(rf"|{re.escape(SERVICE_ACCOUNT.password)}|\[\]|.*\$\{{[A-Z_]+:-(local-sandbox-only)?\}}.*")
+HARMLESS = re.compile(rf"|{re.escape(SERVICE_ACCOUNT.password)}|\[\]|.*\$\{{[A-Z_]+:-(local-sandbox-only|\[\])?\}}.*")
 FLOATING = re.compile(r"(:latest|:\d+|:[a-z]+)?$")
 
 
@@ -151,10 +152,20 @@ def test_every_setting_that_is_given_exists(name: str) -> None:
 
 
 def test_all_of_production_agree_on_what_they_share() -> None:
-    shared = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "MLC_ENCRYPTION__KEYS", "MLC_ENCRYPTION__ACTIVE_KEY"}
+    shared = {
+        *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "MLC_ENCRYPTION__KEYS", "MLC_ENCRYPTION__ACTIVE_KEY"),
+        *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"),
+    }
     given = [{each: environment(name)[each] for each in sorted(shared)} for name in ("worker", "relay", "setup")]
     assert given[0] == given[1] == given[2]
     assert environment("namespace")["TEMPORAL_NAMESPACE"] == given[0]["TEMPORAL_NAMESPACE"]
+
+
+def test_a_worker_takes_the_namespace_and_nothing_else_of_another_temporal_in_the_env_file() -> None:
+    offered = set(re.findall(r"^#?(TEMPORAL_\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert "TEMPORAL_API_KEY" in offered
+    given = environment("worker")
+    assert {given[name] for name in offered - {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}} == {""}
 
 
 @pytest.mark.parametrize("section", ["RELAY", "LOG"])

@@ -13,7 +13,8 @@ from dotenv import dotenv_values
 from pydantic import TypeAdapter
 
 from tests.setting_fields import FIELDS
-from worker.settings import ENV_FILE_VARIABLE, load_settings
+from worker.settings import load_settings
+from worker.settings_faults import ENV_FILE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "settings.md").read_text()

@@ -106,6 +106,14 @@ def test_a_name_with_a_slip_is_told_of_with_a_right_one(
     assert nearest.removesuffix("?") in ALL
 
 
+@pytest.mark.parametrize("name", ["MLC_ENCRYPTION__SECRET_OF_THE_WORKERS", "MLC_DECISIONS__APPROVERS"])
+def test_a_protection_under_a_name_that_is_like_no_other_stops_the_start_too(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    assert faults() == [f"{name}: there is no such setting"]
+
+
 @pytest.mark.parametrize(
     "slip",
     [

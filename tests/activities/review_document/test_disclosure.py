@@ -11,7 +11,7 @@ from activities.modelop.types import DecisionRecord
 from activities.review_document import charts
 from activities.review_document.limits.verdict_types import Word
 from activities.review_document.limits.verdicts import rule_results
-from activities.review_document.masking import masked
+from activities.review_document.masking import masked, without_credentials
 from activities.review_document.review import Limits
 from activities.review_document.standard_layout.other_values import other_results, personal_data
 from activities.review_document.standard_layout.render import render
@@ -53,9 +53,15 @@ def test_ids_hashes_dates_and_numbers_are_left_alone(text: str) -> None:
     assert masked(text) == text
 
 
+def test_the_signature_of_a_long_address_is_left_out() -> None:
+    address = f"https://b.example/{'x' * 5_000}"
+    assert without_credentials(f"{address}?X-Amz-Signature=s3cr3t") == f"{address}?…"
+
+
 def test_masking_hostile_text_takes_no_time_and_leaves_no_half_address() -> None:
     assert masked("jane@bank.example " * 1_000_000, 40) == "[e-mail address] [e-mail address] [e-ma…"
     assert masked("://" * 3_000_000, 9) == "://://:/…"
+    assert without_credentials("://" * 1_000_000) == "://" * 1_000_000
     assert masked("x" * 10_000_000 + "@" + "9" * 10_000_000, 40) == "x" * 39 + "…"
     assert masked("x" * 390 + " jane@bank.example", 400) == "x" * 390 + " [e-mail…"
 

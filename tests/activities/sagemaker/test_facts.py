@@ -80,6 +80,25 @@ def test_settings_that_are_not_told_are_compared_all_the_same(
     assert found == [f"other settings {said} changed"]
 
 
+@pytest.mark.parametrize(
+    ("config_made", "model_made", "said"),
+    [
+        (AT, AT, []),
+        (AT + timedelta(days=1), AT, ["other settings of variant A or its model changed"]),
+        (AT, AT + timedelta(days=1), ["other settings of variant A or its model changed"]),
+        (None, AT, ["other settings of variant A or its model changed"]),
+        (AT, None, ["other settings of variant A or its model changed"]),
+    ],
+)
+def test_a_setting_that_only_a_later_release_reads_is_no_change_of_what_nobody_created_anew(
+    config_made: datetime | None, model_made: datetime | None, said: list[str]
+) -> None:
+    before = read(variant(), CreationTime=AT, model={"CreationTime": AT})
+    read_since = {"ManagedInstanceScaling": {"Status": "ENABLED"}}
+    after = read(variant(**read_since), CreationTime=config_made, model={"CreationTime": model_made})
+    assert differences(before, after) == said
+
+
 def test_variables_of_a_container_may_be_secret_and_are_not_kept() -> None:
     assert "s3://b/code" not in read(variant(), container=CONTAINER).model_dump_json()
 

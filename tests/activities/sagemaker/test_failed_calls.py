@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 
 from activities.sagemaker import client
@@ -96,6 +97,26 @@ async def test_a_redirect_is_not_followed_with_our_signature(server: ScriptedSer
         error = await failure(server, scripted, Reply(302, b"", {"Location": other.url}))
         assert other.received == []
     assert error.type == "UnexpectedAnswer"
+
+
+async def test_an_answer_without_a_name_is_not_about_a_configuration_called_none(
+    server: ScriptedServer, scripted: SageMakerClient
+) -> None:
+    server.script(Reply(200, b"{}"))
+    with pytest.raises(ApplicationError, match="not about what was asked for"):
+        await scripted.endpoint_config("None")
+
+
+def test_an_address_that_botocore_would_refuse_is_refused_at_the_start() -> None:
+    with pytest.raises(ValidationError, match="no underscore"):
+        connected("http://aws_stand_in:5000")
+
+
+async def test_an_address_that_botocore_refuses_all_the_same_is_not_taken_for_an_answer() -> None:
+    refused = connected("http://stand-in-.example:5000")
+    with pytest.raises(ValueError, match="Invalid endpoint"):
+        await refused.endpoint_config("credit")
+    await refused.aclose()
 
 
 async def test_nobody_at_the_address_is_worth_another_try() -> None:

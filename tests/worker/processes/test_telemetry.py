@@ -152,9 +152,9 @@ def test_a_collector_that_does_not_answer_holds_up_nobody_not_even_the_end(
             began = time.monotonic()
             with tracing.delivery():
                 assert tracing.headers()
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < CLOSE_SECONDS
             began = time.monotonic()
-        assert time.monotonic() - began < CLOSE_SECONDS + 1
+        assert time.monotonic() - began < 2 * CLOSE_SECONDS
 
 
 @pytest.mark.parametrize(
