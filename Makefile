@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-sandboxes test-documents test-slow test-console drills faults chaos replay-always replay-running histories lint types lock clean
+.PHONY: help setup demo up test test-sandboxes test-activities test-slow test-console drills faults chaos replay-always replay-running histories lint types lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +24,13 @@ demo: $(READY)  ## run one implementation end to end on this machine, people pla
 up: $(READY)  ## start the same stack and leave it running for a person
 	$(BIN)/mlc up
 
-test: $(READY)  ## run the tests of the process and of all that it touches
+test: $(READY)  ## run the tests of the process, its worker and its relay
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --ignore tests/sandbox --ignore tests/console \
-		--ignore tests/activities/review_document --ignore tests/end_to_end/slow \
+		--ignore tests/activities --ignore tests/end_to_end/slow \
 		--ignore tests/worker/processes
 
-test-documents: $(READY)  ## run the tests of the review document
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/activities/review_document
+test-activities: $(READY)  ## run the tests of what is said to each outside system, and of the review document
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/activities
 
 test-slow: $(READY)  ## run the slower tests: restarts, outages, stops, lies on the stack, and the worker's process
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup tests/end_to_end/slow tests/worker/processes
