@@ -156,11 +156,14 @@ def test_ctrl_c_while_the_stack_starts_leaves_no_process(tmp_path: Path, service
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "stack.json").write_text('{"of": "a stack that was killed"}')
     stack = Marked(*MLC, "up", "--data-dir", str(tmp_path / "data"), log=tmp_path / "up.log")
-    stack.wait_for(f"starting {service_name}")
-    assert not (tmp_path / "data" / "stack.json").exists()
-    os.kill(stack.process.pid, signal.SIGINT)
-    assert stack.process.wait(60) == 0
-    assert stack.all_gone(), f"left behind: {stack.family()}"
+    try:
+        stack.wait_for(f"starting {service_name}")
+        assert not (tmp_path / "data" / "stack.json").exists()
+        os.kill(stack.process.pid, signal.SIGINT)
+        assert stack.process.wait(60) == 0
+        assert stack.all_gone(), f"left behind: {stack.family()}"
+    finally:
+        stack.process.kill()
     assert not (tmp_path / "data" / "stack.json").exists()
 
 
