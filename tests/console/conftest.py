@@ -26,6 +26,14 @@ class Answer:
     err: str
 
 
+def answer_of(capsys: pytest.CaptureFixture[str]) -> Answer:
+    """Runs the command that `sys.argv` holds to its end."""
+    with pytest.raises(SystemExit) as ending:
+        main()
+    captured = capsys.readouterr()
+    return Answer(int(ending.value.code or 0), captured.out, captured.err)
+
+
 Command = Callable[..., Answer]
 Preview = Callable[..., Answer]
 
@@ -58,10 +66,7 @@ def mlc_here(
         monkeypatch.setattr(sys, "argv", ["mlc", *arguments, "--data-dir", str(running_stack.directory)])
         monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
         monkeypatch.setenv("MLC_ENV_FILE", "")
-        with pytest.raises(SystemExit) as ending:
-            main()
-        captured = capsys.readouterr()
-        return Answer(int(ending.value.code or 0), captured.out, captured.err)
+        return answer_of(capsys)
 
     return run
 
@@ -75,10 +80,7 @@ def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COLUMNS", "160")
         monkeypatch.setattr(sys, "argv", ["mlc", "document", "preview", *arguments, *output])
-        with pytest.raises(SystemExit) as ending:
-            main()
-        captured = capsys.readouterr()
-        return Answer(int(ending.value.code or 0), captured.out, captured.err)
+        return answer_of(capsys)
 
     return run
 
@@ -91,9 +93,6 @@ def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         monkeypatch.setattr(sys, "argv", ["mlc", *arguments])
         monkeypatch.setenv("MLC_ENV_FILE", "")
         monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ending:
-            main()
-        captured = capsys.readouterr()
-        return Answer(int(ending.value.code or 0), captured.out, captured.err)
+        return answer_of(capsys)
 
     return run
